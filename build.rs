@@ -47,10 +47,10 @@ mod page {
                 let mut encoder = GzEncoder::new(fs::File::create(&packed)?, Compression::best());
                 encoder.write_all(&fs::read(dist.join(&name))?)?;
                 encoder.finish()?;
-                let _ = writeln!(files, "    ({name:?}, include_bytes!({packed:?})),");
+                let _ = writeln!(files, "    ({name:?}, include_bytes!({:?})),", packed.to_string_lossy());
             }
         }
-        let found = (!is_release).then_some(&dist);
+        let found = (!is_release).then(|| dist.to_string_lossy());
         let text = format!(
             "/// The files of the page, packed.\npub const PACKED: &[(&str, &[u8])] = &[\n{files}];\n\
              /// Where they are read from instead.\npub const BUILT: Option<&str> = {found:?};\n"

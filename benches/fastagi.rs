@@ -11,6 +11,8 @@ mod load;
 mod manager;
 #[path = "fastagi/server.rs"]
 mod server;
+#[path = "fastagi/studio.rs"]
+mod studio;
 
 use load::{ASK, COMPUTE, GAME, HOLD, Load, Measured, Script};
 use manager::Manager;
@@ -22,6 +24,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use studio::Studio;
 
 /// The number of calls at a time.
 const CALLS: usize = 64;
@@ -34,8 +37,10 @@ const PACED: &str = "at a load with pauses of 2 ms";
 fn main() {
     // `cargo bench` adds a flag of its own.
     let parts: Vec<String> = std::env::args().skip(1).filter(|part| part != "--bench").collect();
-    if let Some(part) = parts.iter().find(|part| !["a", "b", "c", "d", "e", "f", "g", "h"].contains(&part.as_str())) {
-        println!("there is no part {part}: the parts are a b c d e f g h; without any, all run");
+    if let Some(part) =
+        parts.iter().find(|part| !["a", "b", "c", "d", "e", "f", "g", "h", "i"].contains(&part.as_str()))
+    {
+        println!("there is no part {part}: the parts are a b c d e f g h i; without any, all run");
         std::process::exit(2);
     }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
@@ -74,6 +79,9 @@ fn main() {
         }
         if wanted("h") {
             missed |= async_agi(program, &folder.0, files);
+        }
+        if wanted("i") {
+            missed |= watched(program, &folder.0);
         }
     }
     drop(folder);
@@ -693,6 +701,71 @@ fn managed_turn(server: &Server, manager: &mut Manager, length: Duration, calls:
         waits: ms(&heard.waits),
         failed: failures("AsyncAGI", &[&heard, &rest]),
     }
+}
+
+/// Part i: what a studio costs that shows the calls, and those that read nothing.
+fn watched(program: &Path, scripts: &Path) -> bool {
+    const AT_A_TIME: usize = 1000;
+    const LENGTH: Duration = Duration::from_secs(4);
+    /// A game on the phone sends a command every one to three seconds.
+    const DELAY: Duration = Duration::from_millis(200);
+    const DEAF: usize = 20;
+    println!(
+        "i. {AT_A_TIME} calls at a time, each with a command every {} ms, in turns of {} s: without a studio, with one \
+         page that shows them, with {DEAF} more that read nothing",
+        DELAY.as_millis(),
+        LENGTH.as_secs()
+    );
+    let socket = scripts.join("control.sock");
+    let options = ["--max-calls", "2000", "--control", socket.to_str().unwrap()];
+    let server = must_start(Whose::Ours, program, scripts, &options);
+    let studio = Studio::start(program, &socket, scripts).unwrap();
+    let mut load = Load::new(server.address, true).unwrap();
+    load.set_reply_delay(DELAY);
+    load.add(AT_A_TIME, GAME).unwrap();
+    let mut failed = failures("agi-rhai", &[&load.play(Duration::from_secs(3)).unwrap()]);
+    let memory = || server.memory().unwrap().resident + studio.resident().unwrap();
+    let (mut turns, mut more, mut told) = ([Vec::new(), Vec::new(), Vec::new()], Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        for (kind, turns) in turns.iter_mut().enumerate() {
+            let before = memory();
+            let reader = (kind > 0).then(|| studio.reader().unwrap());
+            let deaf: Vec<_> = (0..if kind == 2 { DEAF } else { 0 }).map(|_| studio.deaf().unwrap()).collect();
+            // The first lines tell of all calls.
+            failed |= failures("agi-rhai", &[&load.play(Duration::from_secs(1)).unwrap()]);
+            let used = || server.processor_time().unwrap() + studio.processor_time().unwrap();
+            let (start, then) = (Instant::now(), used());
+            let heard = load.play(LENGTH).unwrap();
+            let percent = (used() - then).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0;
+            failed |= failures("agi-rhai", &[&heard]);
+            turns.push((percent, percentile(ms(&heard.waits), 99)));
+            if kind == 2 {
+                more.push((memory() - before) / 1024.0);
+            }
+            drop(deaf);
+            told.extend(reader.map(|reader| reader.end() as f64 / LENGTH.as_secs_f64() / 1024.0));
+        }
+    }
+    let of = |kind: usize, figure: fn(&(f64, f64)) -> f64| median(turns[kind].iter().map(figure).collect());
+    for (kind, name) in
+        ["without a studio", "with one that watches", "with those that read nothing, too"].iter().enumerate()
+    {
+        println!(
+            "  {name}: {:.1} % of a core for the server and the studio; from a reply to the next command, p99 {:.2} ms",
+            of(kind, |turn| turn.0),
+            of(kind, |turn| turn.1)
+        );
+    }
+    println!("  the page is told {:.0} KiB a second", median(told));
+    let pairs = |kind: usize, figure: fn(&(f64, f64), &(f64, f64)) -> f64| {
+        median(turns[kind].iter().zip(&turns[0]).map(|(with, without)| figure(with, without)).collect())
+    };
+    let mut missed = failed;
+    missed |= at_most("% of a core for a studio that watches", pairs(1, |with, without| with.0 - without.0), 5.0);
+    missed |= at_most("p99 with a studio, relative to that without", pairs(1, |with, without| with.1 / without.1), 1.1);
+    missed |= at_most("p99 with those that read nothing", pairs(2, |with, without| with.1 / without.1), 1.1);
+    missed |= at_most("MiB of memory for those that read nothing", median(more), 32.0);
+    missed | failures("agi-rhai", &[&load.finish().unwrap()])
 }
 
 fn is_busy(commands: &[String]) -> bool {

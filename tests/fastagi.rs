@@ -9,6 +9,7 @@ mod soak;
 mod stuck;
 mod waiting;
 mod walls;
+mod watching;
 
 use crate::support::process::Folder;
 use crate::support::server::{Peer, Server};

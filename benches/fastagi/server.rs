@@ -113,17 +113,13 @@ impl Server {
         Ok(server)
     }
 
-    /// Returns its processor time so far, including that of ended threads. The kernel computes it from the same
-    /// nanoseconds as schedstat, but `/proc/PID/schedstat` knows only the first thread, and those of other threads end
-    /// with them; this sum is exact to a tick.
+    /// Returns its processor time so far.
     pub fn processor_time(&self) -> io::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap_or_default().1.split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+        processor_time(self.child.id())
     }
 
     pub fn memory(&self) -> io::Result<Memory> {
+        let resident = resident(self.child.id())?;
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let machine = std::fs::read_to_string("/proc/meminfo")?;
         let number = |text: &str, name: &str| -> f64 {
@@ -131,13 +127,30 @@ impl Server {
             line.and_then(|rest| rest.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap()
         };
         Ok(Memory {
-            resident: number(&status, "VmRSS:"),
+            resident,
             page_tables: number(&status, "VmPTE:"),
             threads: number(&status, "Threads:"),
             kernel: ["KernelStack:", "PageTables:", "SUnreclaim:"].map(|name| number(&machine, name)).iter().sum(),
             available: number(&machine, "MemAvailable:"),
         })
     }
+}
+
+/// Returns the memory that a process holds, in KiB.
+pub fn resident(process: u32) -> io::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    Ok(line.and_then(|rest| rest.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap())
+}
+
+/// Returns the processor time of a process so far, including that of ended threads. The kernel computes it from the same
+/// nanoseconds as schedstat, but `/proc/PID/schedstat` knows only the first thread, and those of other threads end with
+/// them; this sum is exact to a tick.
+pub fn processor_time(process: u32) -> io::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap_or_default().1.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
 /// Returns the processor time of the whole machine in seconds: the part in use, including other guests of its host, and

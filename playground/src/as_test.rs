@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 #[path = "../../src/bin/agi-rhai/replay/as_test.rs"]
-mod writer;
+pub mod writer;
 
 /// A test, to be added to `NAME.test.rhai`.
 #[derive(Debug, Serialize)]

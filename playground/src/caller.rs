@@ -3,7 +3,7 @@
 use crate::scene::{Cut, SharedScene, Turn, What};
 use agi_rhai::clock::Time;
 use agi_rhai::pbx::{Act, Caller, Digit, Hearing, Utterance};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -11,28 +11,33 @@ use std::time::Duration;
 const KEY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Something that a caller does, so many milliseconds from the beginning of a turn.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct CallerAct {
-    at: u64,
+    at: f64,
     /// The turn, counted from 1; by default the beginning of the call. So an answer stays one to its question if what
     /// was said before becomes longer.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "is_zero")]
     turn: u64,
     /// From which prompt of that turn, counted from 0.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "is_zero")]
     part: u64,
     /// Whether it is from the silence after the prompts.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     silent: bool,
     /// Keys, 100 ms apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<String>,
     /// What is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
     says: Option<String>,
     /// What an engine understands, if that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
     heard: Option<String>,
     /// How sure the engine is, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<u8>,
-    #[serde(default)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     hangs_up: bool,
 }
 
@@ -51,10 +56,36 @@ pub struct PlannedCaller {
     until: Time,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl CallerAct {
+    /// Returns what somebody did so long after the beginning of a call; `None` if it is nothing that a caller does.
+    pub fn of(at: Duration, act: &Act) -> Option<Self> {
+        // At that moment there may be two waits. The act came in the second one, in which a test had its turn.
+        let at = at.as_secs_f64() * 1000.0 + 0.001;
+        let act = match act {
+            Act::Key(key) => Self { keys: Some(key.letter().to_string()), ..Self::default() },
+            Act::HangUp => Self { hangs_up: true, ..Self::default() },
+            Act::Says(text) => Self { says: Some(text.clone()), ..Self::default() },
+            Act::Speaks(said) => Self {
+                says: Some(said.text.clone()),
+                heard: Some(said.heard.clone()),
+                confidence: Some(said.confidence),
+                ..Self::default()
+            },
+            _ => return None,
+        };
+        Some(Self { at, ..act })
+    }
+
     fn acts(&self) -> Result<Vec<(When, Act)>, String> {
         let turn = Turn { number: self.turn, silent: self.silent, part: self.part };
-        let at = When { turn, after: Duration::from_millis(self.at) };
+        let after =
+            Duration::try_from_secs_f64(self.at / 1000.0).map_err(|_| format!("`at` can't be {}", self.at))?;
+        let at = When { turn, after };
         let mut acts = Vec::new();
         let mut when = at;
         for letter in self.keys.iter().flat_map(|keys| keys.chars()) {

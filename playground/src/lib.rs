@@ -1,6 +1,6 @@
 //! The simulator, the checker and storms for a page in a browser: functions that take JSON and return JSON.
 //!
-//! Nothing is kept between two of them, except that a storm goes on where it was, and what an editor knows already. A call
+//! Nothing is kept between two of them, except that a storm and tests go on where they were, and what an editor knows already. A call
 //! is run from its start to a moment each time, with everything that its caller did; the clock is virtual and the seed
 //! given, so that the same request has the same answer.
 
@@ -16,9 +16,11 @@ mod graph;
 mod line;
 mod log;
 mod play;
+mod recorded;
 mod scene;
 mod setup;
 mod storm;
+mod tests;
 mod wasm;
 
 use serde::Serialize;
@@ -35,19 +37,24 @@ pub fn answer(function: &str, request: &str) -> String {
         "edit" => answered(request, editor::edit),
         "play" => answered(request, play::play),
         "as_test" => answered(request, as_test::as_test),
+        "recorded" => answered(request, recorded::recorded),
         "check" => answered(request, check::check),
         "graph" => answered(request, graph::graph),
         "storm" => answered(request, storm::begin),
         "storm_on" => answered(request, storm::go_on),
+        "test" => answered(request, tests::begin),
+        "test_on" => answered(request, tests::go_on),
         _ => Err(format!("there is no function `{function}`")),
     };
-    answer.unwrap_or_else(|refusal| json!({ "error": refusal })).to_string()
+    answer.unwrap_or_else(|refusal| json!({ "error": refusal }).to_string())
 }
 
 fn answered<Q: DeserializeOwned, A: Serialize>(
     request: &str,
     function: impl FnOnce(Q) -> Result<A, Refusal>,
-) -> Result<Value, Refusal> {
-    let request = serde_json::from_str(request).map_err(|error| format!("the request is wrong: {error}"))?;
-    serde_json::to_value(function(request)?).map_err(|error| error.to_string())
+) -> Result<String, Refusal> {
+    // By way of a value, from which the editor's parameters are read, too: each way makes the module larger.
+    let request = serde_json::from_str::<Value>(request).and_then(serde_json::from_value);
+    let request = request.map_err(|error| format!("the request is wrong: {error}"))?;
+    serde_json::to_string(&function(request)?).map_err(|error| error.to_string())
 }

@@ -15,7 +15,8 @@ use agi_rhai::script::LoadError;
 use agi_rhai::tools::testing::OfflineServices;
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Fault, Host, Script, Session, Status};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 use std::path::Path;
@@ -32,7 +33,8 @@ pub struct Request {
     pub files: Files,
     /// The script that is called.
     pub script: String,
-    #[serde(default)]
+    /// A number, or a text where it may be larger than a number of JavaScript.
+    #[serde(default, deserialize_with = "seed")]
     pub seed: u64,
     /// The options of `place_call`.
     #[serde(default)]
@@ -44,12 +46,26 @@ pub struct Request {
     pub until: Option<u64>,
 }
 
+/// Reads a seed.
+pub fn seed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Seed {
+        Number(u64),
+        Text(String),
+    }
+    match Seed::deserialize(deserializer)? {
+        Seed::Number(seed) => Ok(seed),
+        Seed::Text(text) => text.parse().map_err(|_| D::Error::custom(format!("{text:?} is not a seed"))),
+    }
+}
+
 /// What happened in a call.
 #[derive(Debug, Serialize)]
 pub struct Played {
     /// When it began, in seconds since the Unix epoch.
     began: u64,
-    events: Vec<Event>,
+    pub events: Vec<Event>,
     /// Why it was cut off; null if it has ended.
     cut: Option<Cut>,
     /// How long it has lasted, in milliseconds.

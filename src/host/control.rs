@@ -1,12 +1,24 @@
-//! A local socket that lists, shows and ends the calls of a server, for `agi-rhai calls`.
+//! A local socket that lists, shows and ends the calls of a server, for `agi-rhai calls` and the studio.
 //!
-//! A client sends one line and reads lines until the end. `calls` lists the calls, one line each, with the fields of
-//! [`COLUMNS`] separated by tabs. `show ID` follows the dialogue of a call. `end ID` ends a call. An answer ends with
-//! an empty line, which distinguishes an empty list from a server that has died. An error is a line that begins with
-//! `error: `.
+//! A client sends one line and reads lines until the end.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `calls` | the calls, one line each, with the fields of [`COLUMNS`] separated by tabs |
+//! | `show ID` | the dialogue of a call from now on |
+//! | `end ID` | ends a call |
+//! | `watch` | the calls and what changes, in lines of JSON, until the client closes the connection: `watch.rs` |
+//! | `about` | a line of JSON: the folder of the scripts, and the one of the recordings |
+//! | `recordings` | the recorded calls, in lines of JSON: `recordings.rs` |
+//! | `recording NAME` | the text of one |
+//!
+//! An answer ends with an empty line, which distinguishes an empty list from a server that has died. An error is a line
+//! that begins with `error: `.
 
 use super::fastagi::{EndResponse, Server};
 use super::live::Live;
+use super::recordings;
+use super::watch::Watch;
 use crate::agi::printable;
 use crate::clock::{self, Stopwatch};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
@@ -25,8 +37,15 @@ pub const COLUMNS: [&str; 11] =
 
 /// How long a client may take to send its line, and to read an answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The maximum number of clients at a time.
-const MAX_CLIENTS: usize = 16;
+/// How long a client that watches may take to read what has changed. Nobody waits for it, and meanwhile nothing is kept
+/// for it.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client may take to read a recording.
+const RECORDING_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time between two looks at what has changed.
+const WATCH_INTERVAL: Duration = Duration::from_millis(250);
+/// The maximum number of clients at a time. Each page of a studio is up to two.
+const MAX_CLIENTS: usize = 32;
 /// How long to wait before accepting again after an error.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// The maximum number of lines that wait for a client that reads slowly.
@@ -38,6 +57,14 @@ const MAX_REQUEST: usize = 256;
 #[derive(Debug)]
 pub struct Control {
     path: PathBuf,
+}
+
+impl Control {
+    /// Returns the path of the socket.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Drop for Control {
@@ -130,10 +157,13 @@ fn read_request(mut stream: &UnixStream) -> io::Result<String> {
 }
 
 /// Writes a text to a client, which must read it in time.
-fn write(mut stream: &UnixStream, text: &str) -> io::Result<()> {
+fn write(stream: &UnixStream, text: &str) -> io::Result<()> {
+    write_within(CLIENT_TIMEOUT, stream, text.as_bytes())
+}
+
+fn write_within(timeout: Duration, mut stream: &UnixStream, mut rest: &[u8]) -> io::Result<()> {
     let clock = Stopwatch::start();
-    let deadline = clock.now() + CLIENT_TIMEOUT;
-    let mut rest = text.as_bytes();
+    let deadline = clock.now() + timeout;
     while !rest.is_empty() {
         let left = deadline - clock.now();
         if left.is_zero() {
@@ -168,24 +198,49 @@ fn answer(stream: &UnixStream, server: &Server) -> io::Result<()> {
             }
             EndResponse::UnknownCall => write(stream, &format!("error: there is no call {}\n", call.id)),
         },
+        (Some("watch"), _) => watch(stream, server),
+        (Some("about"), _) => {
+            let about = serde_json::json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "scripts": absolute(server.scripts()),
+                "recordings": server.recordings().map(absolute),
+            });
+            write(stream, &format!("{about}\n\n"))
+        }
+        (Some("recordings" | "recording"), _) if server.recordings().is_none() => {
+            write(stream, "error: this server records no calls: it needs --record DIR\n")
+        }
+        (Some("recordings"), _) => {
+            server.flush_recordings();
+            match recordings::list(server.recordings().unwrap_or(Path::new(""))) {
+                Ok(list) => write_within(RECORDING_TIMEOUT, stream, format!("{list}\n").as_bytes()),
+                Err(error) => write(stream, &format!("error: the recordings cannot be listed: {error}\n")),
+            }
+        }
+        (Some("recording"), _) => {
+            server.flush_recordings();
+            match recordings::read(server.recordings().unwrap_or(Path::new("")), id.unwrap_or_default()) {
+                Ok(text) => write_within(RECORDING_TIMEOUT, stream, &[&text, &b"\n"[..]].concat()),
+                Err(error) => write(stream, &format!("error: {error}\n")),
+            }
+        }
         (Some("show" | "end"), _) => write(stream, &format!("error: there is no call {}\n", id.unwrap_or_default())),
-        _ => write(stream, "error: unknown request: use calls, show ID or end ID\n"),
+        _ => write(
+            stream,
+            "error: unknown request: use calls, show ID, end ID, watch, about, recordings or recording NAME\n",
+        ),
     }
 }
 
 /// Returns the line of a call in the list.
 fn row(live: &Live, clock: Stopwatch) -> String {
     let (info, activity, now) = (live.info().cloned().unwrap_or_default(), live.activity(), clock.now());
-    let doing = match activity.command {
-        None if live.info().is_none() => "waiting for its environment".to_owned(),
-        Some(command) if !activity.answered => command.verb.to_owned(),
-        _ => "script".to_owned(),
-    };
+    let doing = live.doing(&activity).to_owned();
     let seconds = |since| format!("{:.1}", (now - since).as_secs_f64());
     let columns = [
         live.id.to_string(),
         info.caller,
-        live.script().map_or(info.request, |found| found.name.to_string()),
+        live.script_name().to_owned(),
         live.script().map_or_else(String::new, |found| found.script.version().to_owned()),
         activity.line.to_string(),
         doing,
@@ -205,10 +260,8 @@ fn row(live: &Live, clock: Stopwatch) -> String {
 fn show(mut stream: &UnixStream, call: &Live) -> io::Result<()> {
     let (sender, lines) = sync_channel(MAX_PENDING_LINES);
     call.follow(sender);
-    let info = call.info().cloned().unwrap_or_default();
-    let script = call.script().map_or(&*info.request, |found| &*found.name);
-    let channel = printable(&info.channel);
-    write(stream, &format!("call {} of {} on {channel}\n", call.id, printable(script)))?;
+    let channel = printable(call.info().map_or("", |info| &info.channel));
+    write(stream, &format!("call {} of {} on {channel}\n", call.id, printable(call.script_name())))?;
     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
     loop {
         match lines.recv_timeout(Duration::from_millis(500)) {
@@ -219,4 +272,25 @@ fn show(mut stream: &UnixStream, call: &Live) -> io::Result<()> {
             Err(RecvTimeoutError::Disconnected) => return write(stream, "\n"),
         }
     }
+}
+
+/// Tells a client what changes, until it is gone. One that reads slowly hears less often what has changed.
+fn watch(mut stream: &UnixStream, server: &Server) -> io::Result<()> {
+    let mut watch = Watch::new(server.scripts());
+    stream.set_read_timeout(Some(WATCH_INTERVAL))?;
+    loop {
+        for line in watch.changes(&server.live(), server.clock().now()) {
+            write_within(WATCH_TIMEOUT, stream, line.as_bytes())?;
+        }
+        // This waits, and notices at once when the client closes the connection. It has nothing more to say.
+        match stream.read(&mut [0; 16]) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -45,6 +45,10 @@ pub struct CallInfo {
     pub uniqueid: String,
     /// The caller's number; empty when it is withheld.
     pub caller: String,
+    /// The caller's name; empty if there is none.
+    pub name: String,
+    /// The extension that was dialled.
+    pub extension: String,
 }
 
 /// The current activity of a call.
@@ -131,6 +135,30 @@ impl Live {
     /// Returns what the call is doing.
     pub fn activity(&self) -> Activity {
         lock(&self.activity).clone()
+    }
+
+    /// Returns how many commands the call has sent, and whether the last one was answered: what it is doing has changed
+    /// only if these have.
+    pub(super) fn progress(&self) -> (u64, bool) {
+        let activity = lock(&self.activity);
+        (activity.commands, activity.answered)
+    }
+
+    /// Returns the name of its script, or what was requested if there is none yet.
+    pub(super) fn script_name(&self) -> &str {
+        match self.script() {
+            Some(found) => &found.name,
+            None => self.info().map_or("", |info| &info.request),
+        }
+    }
+
+    /// Returns a word for what the call is doing: the verb of the command it waits for, or `script`.
+    pub(super) fn doing(&self, activity: &Activity) -> &'static str {
+        match activity.command {
+            None if self.info().is_none() => "waiting for its environment",
+            Some(command) if !activity.answered => command.verb,
+            _ => "script",
+        }
     }
 
     /// Returns the name of the call in the log.

@@ -26,9 +26,13 @@ pub mod metrics;
 #[cfg(target_os = "linux")]
 mod reactor;
 mod recorder;
+#[cfg(target_os = "linux")]
+mod recordings;
 mod seed;
 #[cfg(unix)]
 pub mod stdio;
+#[cfg(target_os = "linux")]
+mod watch;
 
 pub use config::Config;
 #[doc(hidden)]

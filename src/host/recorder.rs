@@ -91,6 +91,11 @@ impl Recorder {
         Self { redacts: true, ..self }
     }
 
+    /// Returns the folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Returns how many calls have no recording, or an incomplete one.
     pub fn lost(&self) -> u64 {
         self.lost.load(Relaxed)

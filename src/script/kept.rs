@@ -72,9 +72,50 @@ impl KeptFunction {
         })
     }
 
+    /// Returns the values of the variables that it has captured, and that functions among these have captured. Those of a
+    /// variable that is being changed, or that holds a function, are left out.
+    pub fn captured(&self) -> Vec<Option<Dynamic>> {
+        let mut values = Vec::new();
+        each_captured(&self.function, &mut Vec::new(), &mut |variable| {
+            values.push((!variable.is_locked()).then(|| variable.flatten_clone()));
+        });
+        values
+    }
+
+    /// Gives the captured variables these values.
+    pub fn set_captured(&self, values: &[Option<Dynamic>]) {
+        let mut values = values.iter();
+        each_captured(&self.function, &mut Vec::new(), &mut |variable| {
+            let mut variable = variable.clone();
+            if let Some(Some(value)) = values.next()
+                && !variable.is_locked()
+                && let Some(mut variable) = variable.write_lock::<Dynamic>()
+            {
+                *variable = value.clone();
+            }
+        });
+    }
+
     /// Whether the error means that the function itself, and not one it calls, doesn't take this many arguments.
     fn is_arity_error(&self, error: &EvalAltResult) -> bool {
         matches!(error, EvalAltResult::ErrorFunctionNotFound(signature, _)
             if signature.strip_prefix(self.function.fn_name()).is_some_and(|rest| rest.trim_start().starts_with('(')))
+    }
+}
+
+/// Visits the captured variables of a function, and of the functions among them, each once.
+fn each_captured(function: &FnPtr, seen: &mut Vec<usize>, visit: &mut impl FnMut(&Dynamic)) {
+    for variable in function.curry().iter().filter(|value| value.is_shared()) {
+        if variable.is_locked() || !variable.is_fnptr() {
+            visit(variable);
+            continue;
+        }
+        let Some(held) = variable.read_lock::<FnPtr>() else { continue };
+        let address = (&raw const *held).addr();
+        // A closure may have captured itself.
+        if !seen.contains(&address) {
+            seen.push(address);
+            each_captured(&held, seen, visit);
+        }
     }
 }

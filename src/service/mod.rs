@@ -26,6 +26,7 @@ mod pending;
 #[cfg(unix)]
 mod process;
 mod program;
+#[cfg(unix)]
 mod runtime;
 pub mod settings;
 #[cfg(feature = "speech")]
@@ -35,6 +36,17 @@ mod spool;
 pub(crate) mod sql;
 #[cfg(feature = "store")]
 pub(crate) mod store;
+/// Without its databases there is still the store in memory, for tests.
+#[cfg(not(feature = "store"))]
+pub(crate) mod store {
+    #![allow(dead_code, reason = "nothing is written down for after the call")]
+
+    mod job;
+    mod memory;
+    mod operation;
+
+    pub(crate) use memory::{MemoryStore, check};
+}
 #[cfg(feature = "tls")]
 mod tls;
 mod unique;
@@ -44,16 +56,14 @@ pub(crate) use counts::{Counts, KINDS};
 #[cfg(feature = "speech")]
 pub(crate) use hearing::{Listening, Overhearing, Recording};
 pub(crate) use pending::Pending;
-pub(crate) use runtime::runtime;
-#[cfg(feature = "store")]
-pub(crate) use runtime::wait_for;
+pub(crate) use runtime::{runtime, wait_for};
 pub use settings::Settings;
 #[cfg(feature = "speech")]
 pub(crate) use speech::speak_now;
 pub(crate) use sql::names::mistake;
 
 #[cfg(not(unix))]
-use lacking::{process, spool};
+use lacking::{process, runtime, spool};
 
 use crate::sync::lock;
 use crate::transport::{Answer, Failure, Remote, Request};
@@ -290,7 +300,6 @@ pub(crate) fn check(request: &Request) -> Result<(), Failure> {
     match Kind::of(&request.function)? {
         #[cfg(feature = "http")]
         Kind::Http => http::check(request),
-        #[cfg(feature = "store")]
         Kind::Store => store::check(request),
         #[cfg(feature = "mail")]
         Kind::Mail => mail::check(request),

@@ -44,19 +44,22 @@ pub fn maybe_grow<R>(work: impl FnOnce() -> R) -> R {
     let stack = SPARE.take().map_or_else(new, Ok);
     // Without memory for a stack, other things will fail too.
     let Ok(mut stack) = stack else { return work() };
-    IS_LARGE.set(true);
-    let guard = LeaveGuard;
-    let result = on_stack(&mut stack, work);
-    drop(guard);
+    let result = on_large(|| on_stack(&mut stack, work));
     SPARE.set(Some(stack));
     result
 }
 
-/// Notes the end of the large stack, even if `work` panics.
-struct LeaveGuard;
+/// Runs `work`, which runs on a large stack of its own.
+pub(super) fn on_large<R>(work: impl FnOnce() -> R) -> R {
+    let _guard = LeaveGuard(IS_LARGE.replace(true));
+    work()
+}
+
+/// Notes the end of the large stack, even if `work` panics: whether the one below it is large.
+struct LeaveGuard(bool);
 
 impl Drop for LeaveGuard {
     fn drop(&mut self) {
-        IS_LARGE.set(false);
+        IS_LARGE.set(self.0);
     }
 }

@@ -2,8 +2,12 @@
 //! stacks are larger than all of that needs.
 
 #[cfg(unix)]
+mod aside;
+#[cfg(unix)]
 mod large;
 
+#[cfg(unix)]
+pub use aside::{Aside, leave};
 #[cfg(unix)]
 pub use large::{mark_large, maybe_grow, new};
 

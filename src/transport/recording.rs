@@ -51,6 +51,15 @@ pub struct Header {
     pub environment: Vec<Bytes>,
 }
 
+impl Header {
+    /// Returns the opening block.
+    #[must_use]
+    pub fn opening_block(&self) -> Vec<u8> {
+        let lines = self.environment.iter().flat_map(|line| line.0.iter().copied().chain([b'\n']));
+        lines.chain([b'\n']).collect()
+    }
+}
+
 /// An event and its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
@@ -342,8 +351,7 @@ impl Tape {
     /// Returns the opening block.
     #[must_use]
     pub fn environment(&self) -> Vec<u8> {
-        let lines = self.header.environment.iter().flat_map(|line| line.0.iter().copied().chain([b'\n']));
-        lines.chain([b'\n']).collect()
+        self.header.opening_block()
     }
 }
 

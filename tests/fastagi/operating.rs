@@ -389,7 +389,7 @@ fn the_control_socket_survives_bad_clients() {
         let _ = stream.write_all(b"what\n");
         let mut text = String::new();
         let _ = stream.read_to_string(&mut text);
-        text == "error: unknown request: use calls, show ID or end ID\n"
+        text == "error: unknown request: use calls, show ID, end ID, watch, about, recordings or recording NAME\n"
     });
     drop(idle);
     assert_eq!(server.status("a"), "SUCCESS");
@@ -444,7 +444,7 @@ fn a_client_that_sends_its_request_too_slowly_is_dropped() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     let server = Server::start(&folder, &[]);
     let began = Instant::now();
-    let mut trickling: Vec<UnixStream> = (0..16).map(|_| UnixStream::connect(&server.control).unwrap()).collect();
+    let mut trickling: Vec<UnixStream> = (0..32).map(|_| UnixStream::connect(&server.control).unwrap()).collect();
     while trickling.iter_mut().all(|stream| stream.write_all(b"c").is_ok()) {
         assert!(began.elapsed() < Duration::from_secs(20), "the server still reads from them");
         std::thread::sleep(Duration::from_millis(100));

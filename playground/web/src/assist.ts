@@ -318,7 +318,6 @@ function lightbulbs(host: Host): Extension {
       return state.field(fixes).has(from) ? RangeSet.of([bulb.range(from)]) : RangeSet.empty;
     },
     lineMarkerChange: (update) => update.selectionSet || update.startState.field(fixes) !== update.state.field(fixes),
-    initialSpacer: () => bulb,
     domEventHandlers: {
       mousedown(view, { from }, event) {
         if (!view.state.field(fixes).has(from)) return false;

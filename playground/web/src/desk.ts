@@ -3,8 +3,9 @@
 import type { Call } from "./call";
 import type { Client } from "./client";
 import type { Folder } from "./folder";
+import type { LineMarks } from "./marks";
 import type { Project } from "./project";
-import type { Act, CallOptions, Files } from "./protocol";
+import type { Act, CallOptions, Files, Seed } from "./protocol";
 import type { Server } from "./server";
 
 export type View = "phone" | "script" | "graph" | "tests" | "live";
@@ -24,7 +25,7 @@ export interface Happenings {
 /** A call that is shown in the timeline: of the script, its seed and options, with what its caller did. */
 export interface Shown {
   script: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
   acts: Act[];
   position: number;
@@ -50,6 +51,8 @@ export interface Means {
   write: (file: string, text: string) => void;
   /** Shows a short notice. */
   say: (text: string) => void;
+  /** Marks lines of files in the editor. */
+  mark: (marks: Map<string, LineMarks>) => void;
   view: () => View;
   show: (view: View) => void;
 }

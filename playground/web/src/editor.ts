@@ -7,9 +7,15 @@ import {
   closeBrackets,
   completionKeymap,
 } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, codeFolding, foldGutter, foldKeymap, indentUnit } from "@codemirror/language";
-import { type Diagnostic as Finding, lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
+import {
+  type Diagnostic as Finding,
+  lintGutter,
+  lintKeymap,
+  previousDiagnostic,
+  setDiagnostics,
+} from "@codemirror/lint";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState, type Extension, StateEffect, StateField, Transaction } from "@codemirror/state";
 import {
@@ -26,6 +32,7 @@ import {
 import { type Ask, type Edits, assistance, fix, offerFixes, offset, outline, position } from "./assist";
 import { el, visible } from "./dom";
 import { markdown } from "./markdown";
+import { type LineMarks, lineMarks, showMarks } from "./marks";
 import type { CompletionItem, Diagnostic, Hover } from "./protocol";
 import { folding, highlighting, rhai, table } from "./rhai";
 
@@ -84,6 +91,7 @@ export class Editor {
   /** Where somebody was before they were led elsewhere. */
   readonly #visited: { name: string; at: number }[] = [];
   #timer = 0;
+  #marks = new Map<string, LineMarks>();
 
   constructor(parent: HTMLElement, page: Page) {
     this.#page = page;
@@ -112,8 +120,19 @@ export class Editor {
     const kept = this.#states.get(name);
     this.view.setState(kept && kept.doc.toString() === text ? kept : this.#state(name, text));
     this.#caret = 0;
+    this.#mark();
     this.#atCaret();
     this.check();
+  }
+
+  /** Marks lines of files. */
+  mark(marks: Map<string, LineMarks>): void {
+    this.#marks = marks;
+    this.#mark();
+  }
+
+  #mark(): void {
+    showMarks(this.view, this.#marks.get(this.#name) ?? { ran: [], failures: [] });
   }
 
   #host() {
@@ -200,6 +219,8 @@ export class Editor {
     while (same < shorter - from && old[old.length - 1 - same] === text[text.length - 1 - same]) same++;
     this.view.dispatch({
       changes: { from, to: old.length - same, insert: text.slice(from, text.length - same) },
+      // So that undoing it brings back what was here, and no earlier text.
+      annotations: isolateHistory.of("full"),
     });
   }
 
@@ -243,7 +264,7 @@ export class Editor {
       return shown;
     });
     this.view.dispatch(setDiagnostics(this.view.state, findings));
-    this.onChecked();
+    this.onChecked(name, found as Diagnostic[]);
     const fixes = await offerFixes(this.#host(), this.view, found as Diagnostic[]);
     if (this.#name !== name || this.view.state.doc !== doc || fixes.every(({ length }) => length === 0)) return;
     const withFixes = findings.map((finding, index): Finding => {
@@ -271,8 +292,8 @@ export class Editor {
   /** Calls the script. */
   onCall: () => void = () => {};
 
-  /** The text has been checked. */
-  onChecked: () => void = () => {};
+  /** Takes what was found in the file. */
+  onChecked: (name: string, found: Diagnostic[]) => void = () => {};
 
   #state(name: string, text: string): EditorState {
     const isScript = name.endsWith(".rhai");
@@ -298,6 +319,7 @@ export class Editor {
       this.#language.of(isScript ? rhai : table),
       highlighting,
       runningLine,
+      lineMarks,
       autocompletion({ override: [(context) => this.#complete(context)], icons: false }),
       hoverTooltip((view, at) => this.#hover(view, at)),
       // Escape, then Tab leaves the editor.
@@ -305,6 +327,7 @@ export class Editor {
         { key: "Mod-Enter", run: () => (this.onCall(), true) },
         ...completionKeymap,
         ...lintKeymap,
+        { key: "Shift-F8", run: previousDiagnostic },
         ...searchKeymap,
         ...foldKeymap,
         ...defaultKeymap,
@@ -315,7 +338,6 @@ export class Editor {
       EditorView.updateListener.of((update) => {
         if (update.selectionSet || update.docChanged) this.#atCaret();
         if (!update.docChanged) return;
-        this.check(200);
         this.#page.changed(this.#name, update.state.doc.toString());
       }),
       theme,
@@ -547,9 +569,10 @@ const theme = EditorView.theme({
   },
   ".cm-panels": { backgroundColor: "var(--raised)", color: "var(--text)", borderColor: "var(--border)" },
   ".cm-panels-top": { borderBottom: "1px solid var(--border)" },
+  ".cm-panel.cm-dialog": { padding: "6px 30px 6px 8px", fontSize: "13px" },
   ".cm-panel.cm-search": { padding: "6px 30px 6px 8px", fontSize: "13px" },
   ".cm-panel.cm-search label": { fontSize: "12.5px", whiteSpace: "nowrap" },
-  ".cm-panel.cm-search :is(input:not([type=checkbox]), button)": {
+  ".cm-panel :is(input:not([type=checkbox]), button)": {
     font: "inherit",
     padding: "3px 8px",
     border: "1px solid var(--border)",
@@ -557,7 +580,12 @@ const theme = EditorView.theme({
     background: "var(--surface)",
     color: "var(--text)",
   },
-  ".cm-panel.cm-search button[name=close]": { border: "none", background: "none", fontSize: "18px", right: "6px" },
+  ".cm-panel :is(button[name=close], .cm-dialog-close)": {
+    border: "none",
+    background: "none",
+    fontSize: "18px",
+    right: "6px",
+  },
   ".cm-searchMatch": { backgroundColor: "var(--found)" },
   ".cm-searchMatch-selected": { backgroundColor: "var(--selection)", outline: "1px solid var(--accent)" },
   ".cm-selectionMatch": { backgroundColor: "var(--found)" },

@@ -100,7 +100,9 @@ export class FilesView {
     const { conflicts, failure, about, isLoaded } = this.#folder;
     const conflict = conflicts.has(shown) ? shown : [...conflicts][0];
     const note = get("folder-note");
-    const what = `${conflict} ${conflict === undefined ? "" : this.#folder.onDisk(conflict) === null} ${shown} ${failure} ${this.#reach} ${about.cut} ${Object.keys(this.#page.project().files).length === 0}`;
+    const isDeleted = conflict !== undefined && this.#folder.onDisk(conflict) === null;
+    const isEmpty = isLoaded && Object.keys(this.#page.project().files).length === 0;
+    const what = JSON.stringify([conflict, isDeleted, shown, failure, this.#reach, about.cut, isEmpty]);
     if (what === this.#noted) return;
     this.#noted = what;
     note.replaceChildren();
@@ -119,7 +121,7 @@ export class FilesView {
         button("Show it", () => this.#page.show(conflict)),
       );
       note.classList.add("is-bad");
-    } else if (conflict !== undefined && this.#folder.onDisk(conflict) === null) {
+    } else if (conflict !== undefined && isDeleted) {
       note.append(
         el("span", {}, `${visible(conflict)} was changed here, and deleted on the disk.`),
         button("Save it again", () => void this.#folder.keepMine(conflict)),
@@ -140,7 +142,7 @@ export class FilesView {
         button("Try again", () => void this.#folder.save()),
       );
       note.classList.add("is-bad");
-    } else if (isLoaded && Object.keys(this.#page.project().files).length === 0) {
+    } else if (isEmpty) {
       note.append("There is no script in this folder yet: + makes one.");
     } else if (about.cut) {
       note.append("This folder holds more than is shown here. Open a folder of scripts only.");
@@ -160,6 +162,8 @@ export class FilesView {
       else return;
       event.preventDefault();
     });
+    // What is written goes on to the filter, wherever one has clicked.
+    get("file-list").addEventListener("mousedown", (event) => event.preventDefault());
     const dialog = get<HTMLDialogElement>("file-dialog");
     dialog.addEventListener("click", (event) => {
       if (event.target === dialog) dialog.close();
@@ -275,6 +279,7 @@ export class FilesView {
     });
     document.body.append(dialog);
     dialog.showModal();
+    merge.b.focus();
   }
 
   // The server.

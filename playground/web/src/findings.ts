@@ -6,6 +6,9 @@ import type { Diagnostic, Files } from "./protocol";
 
 /** So many are listed of a file. */
 const SHOWN = 50;
+/** How long after the last edit the other files are checked, in milliseconds; and at first, when much begins. */
+const SOON = 500;
+const FIRST = 1500;
 
 const isError = ({ severity }: Diagnostic) => severity === 1;
 
@@ -20,6 +23,8 @@ export class Findings {
   readonly #page: { files: () => Files; shown: () => string; goTo: (file: string, line: number) => void };
   #all = new Map<string, Diagnostic[]>();
   #drawn = "";
+  #timer = 0;
+  #delay = FIRST;
 
   constructor(
     client: Client,
@@ -29,8 +34,17 @@ export class Findings {
     this.#page = page;
   }
 
-  /** Asks what is found in all files. */
-  check(): void {
+  /** Takes what is found in one file, and asks soon what is found in all. */
+  take(file: string, found: Diagnostic[]): void {
+    if (found.length > 0) this.#all.set(file, found);
+    else this.#all.delete(file);
+    this.draw();
+    window.clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.#check(), this.#delay);
+    this.#delay = SOON;
+  }
+
+  #check(): void {
     const request = { files: this.#page.files(), file: "", method: "all_diagnostics", params: {} };
     this.#client.ask("edit", request, "findings").then(
       (answer) => {

@@ -1,8 +1,9 @@
 // The page.
 
 import { samples } from "samples";
+import { asTest } from "./as-test";
 import { Call } from "./call";
-import { Client, NoAnswer } from "./client";
+import { Client } from "./client";
 import { type View, desk as makeDesk } from "./desk";
 import { el, get, setText, visible } from "./dom";
 import { Editor } from "./editor";
@@ -56,7 +57,10 @@ const folder = server && new Folder(server, () => project.files);
 const studio = server && folder && { server, folder };
 const filesView = server && folder && new FilesView(server, folder, { project: () => project, show, write });
 
-const withZones = (texts: Record<string, string>) => ({ ...texts, ...zonesIn(Object.values(texts)) });
+const withZones = (texts: Record<string, string>) => ({
+  ...texts,
+  ...zonesIn([...Object.values(texts), JSON.stringify(project.call)]),
+});
 const files = () => withZones(project.files);
 const filesFor = (...names: string[]) => withZones(needed(project.files, ...names));
 const setup = () => ({
@@ -100,7 +104,7 @@ const editor = new Editor(get("editor"), {
   say,
 });
 const findings = new Findings(new Client(module, startWorker), { files, shown: () => project.shown, goTo });
-editor.onChecked = () => findings.check();
+editor.onChecked = (name, found) => findings.take(name, found);
 editor.onCall = () => call.begin();
 phone.onSeek = (at) => call.seek(at);
 const desk = makeDesk({
@@ -120,6 +124,7 @@ const desk = makeDesk({
   },
   write,
   say,
+  mark: (marks) => editor.mark(marks),
   view: () => document.body.dataset["view"] as View,
   show: setView,
 });
@@ -188,6 +193,7 @@ function changed(delay = 120): void {
   // The address would bring back what there was before the edit.
   if (location.hash !== "") history.replaceState(null, "", "#");
   filesView?.draw();
+  editor.check(200);
   window.clearTimeout(timer);
   timer = window.setTimeout(() => {
     keepIt();
@@ -437,28 +443,7 @@ get("link").addEventListener("click", () => {
   });
 });
 
-const testDialog = get<HTMLDialogElement>("test-dialog");
-get("as-test").addEventListener("click", () => {
-  if (call.phase === "idle") {
-    say("There is no call yet");
-    return;
-  }
-  const until = call.story?.over ? call.story.length + 1000 : Math.floor(call.position);
-  helper.ask("as_test", call.request(Math.max(1, until))).then(
-    ({ text, fault }) => {
-      setText(get("test-text"), visible(text ?? fault?.rendered ?? ""));
-      testDialog.showModal();
-    },
-    (error: unknown) => {
-      if (!(error instanceof NoAnswer && error.cancelled)) say(String(error instanceof Error ? error.message : error));
-    },
-  );
-});
-get("test-copy").addEventListener(
-  "click",
-  () => void copy(get("test-text").textContent ?? "", "Test", "Select the text to copy it"),
-);
-get("test-close").addEventListener("click", () => testDialog.close());
+asTest(desk, (text, what, otherwise) => void copy(text, what, otherwise));
 
 const voiceBox = get<HTMLInputElement>("voice");
 voiceBox.addEventListener("change", () => {

@@ -1,7 +1,7 @@
 // The files that are worked on, the call that is made with them, and where both are kept.
 
-import type { Act, CallOptions } from "./protocol";
-import { options } from "./setup";
+import type { Act, CallOptions, Seed } from "./protocol";
+import { asSeed, options } from "./setup";
 
 /** What is kept, and what a link holds. */
 export interface Project {
@@ -11,7 +11,7 @@ export interface Project {
   script: string;
   /** The file in the editor. */
   shown: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
 }
 
@@ -93,7 +93,7 @@ function read(value: unknown): Shared | null {
     files: Object.fromEntries(texts),
     script,
     shown: typeof shown === "string" ? shown : script,
-    seed: typeof seed === "number" && Number.isSafeInteger(seed) && seed >= 0 ? seed : 1,
+    seed: asSeed(seed) ?? 1,
     call: options(call),
   };
   if (!Object.hasOwn(project.files, script)) return null;

@@ -13,9 +13,15 @@ export interface Act {
   /** From the silence after the prompts. */
   silent?: boolean;
   keys?: string;
-  says?: string;
   hangs_up?: boolean;
+  /** What is said; what an engine understands if that is something else, and how sure it is, in percent. */
+  says?: string;
+  heard?: string;
+  confidence?: number;
 }
+
+/** Of random numbers: a text where it may be larger than a number here. */
+export type Seed = number | string;
 
 /** The options of `place_call`. */
 export interface CallOptions {
@@ -43,7 +49,7 @@ export interface CallOptions {
 export interface PlayRequest {
   files: Files;
   script: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
   acts: Act[];
   until: number;
@@ -100,6 +106,23 @@ export interface Played {
   status: string | null;
   goes_on: string | null;
   fault: Fault | null;
+}
+
+/** A recorded call as a call of today's script. */
+export interface Playable {
+  recorded_script: string;
+  /** The file that is its script now; null if there is none. */
+  script: string | null;
+  changed: boolean | null;
+  seed: string;
+  call: Omit<CallOptions, "time" | "dial_status"> & { time?: number; dial_status?: string };
+  acts: Act[];
+  began: number;
+  length: number;
+  status: string | null;
+  redacted: boolean;
+  difference: { at: number; recorded_at: number; was: string; now: string | null } | null;
+  notes: string[];
 }
 
 export interface Written {
@@ -223,17 +246,100 @@ export interface GraphRequest {
   all: boolean;
 }
 
+export interface TestName {
+  file: string;
+  name: string;
+  line: number | null;
+}
+
+/** The last call of a test. */
+export interface TestCall {
+  script: string;
+  seed: Seed;
+  call: CallOptions;
+  acts: Act[];
+  length: number;
+  /** Whether it goes the same way without the test, which stands in for nothing. */
+  alone: boolean;
+}
+
+export interface TestFailure {
+  message: string;
+  in_test: Fault;
+  /** The fault of the script, and where the script was. */
+  of_script: Fault | null;
+  position: Fault | null;
+  printed: string[];
+  rendered: string;
+}
+
+export interface TestResult extends TestName {
+  passed: boolean;
+  calls: number;
+  length: number;
+  seed: number;
+  failure: TestFailure | null;
+  call: TestCall | null;
+}
+
+/** What came of tests: of those that ran now, and the lines of all. */
+export interface Ran {
+  tests: TestName[];
+  faults: [string, Fault][];
+  results: TestResult[];
+  left: number;
+  coverage: [string, [number, boolean][]][];
+}
+
+export interface Problem {
+  fault: Fault;
+  seen: number;
+  test: string;
+}
+
+/** What a storm found so far. */
+export interface Found {
+  calls: number;
+  lines: number;
+  unreached: [string, number, string][];
+  problems: Problem[];
+  fault: Fault | null;
+}
+
+export interface StormRequest {
+  files: Files;
+  script: string;
+  seed: number;
+  call: CallOptions;
+  calls: number;
+}
+
 /** The functions of the module. */
 export interface Functions {
+  test: { request: { files: Files; tests: string[]; seed: Seed; from: number; count: number }; answer: Ran };
+  test_on: { request: { files: Files; count: number }; answer: Ran };
+  storm: { request: StormRequest; answer: Found };
+  storm_on: { request: { files: Files; calls: number }; answer: Found };
   play: { request: PlayRequest; answer: Played };
   as_test: { request: PlayRequest; answer: Written };
   edit: { request: EditRequest; answer: unknown };
+  recorded: { request: { recording: string; files: Files }; answer: Playable };
   graph: { request: GraphRequest; answer: Drawn };
 }
 
 /** What goes to the worker. */
-export type ToWorker = { module: WebAssembly.Module } | { id: number; name: keyof Functions; request: string };
+export type ToWorker = { module: WebAssembly.Module; rest: WebAssembly.Module | null } | Question;
+
+/** A request to the module. */
+export interface Question {
+  id: number;
+  name: keyof Functions;
+  request: string;
+}
 
 /** What comes from it. */
 export type FromWorker =
-  { id: number; answer: string } | { id: number; crash: { message: string; overflowed: boolean; waits: boolean } };
+  | { id: number; answer: string }
+  | { id: number; crash: { message: string; overflowed: boolean; waits: boolean } }
+  // The first part of the module can't answer it alone.
+  | { id: number; incomplete: true };

@@ -1,7 +1,7 @@
 // The form of the call: who calls, and what there is before. The options are those of `place_call` in tests.
 
 import { el } from "./dom";
-import type { CallOptions } from "./protocol";
+import type { CallOptions, Seed } from "./protocol";
 
 type Kind = "text" | "time" | "number" | "list" | "map" | "word";
 
@@ -39,6 +39,13 @@ const ROWS: Row[] = [
 ];
 
 type Value = string | number | string[] | Record<string, string>;
+
+/** Reads a seed: null if it is none. */
+export function asSeed(value: unknown): Seed | null {
+  if (typeof value === "number") return Number.isSafeInteger(value) && value >= 0 ? value : null;
+  if (typeof value !== "string" || !/^\d{1,20}$/.test(value) || BigInt(value) >= 2n ** 64n) return null;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}
 
 /** Reads the options of a call that somebody else may have written. */
 export function options(value: unknown): CallOptions {
@@ -97,7 +104,7 @@ export class Setup {
   readonly #seed = el("input", { id: "set-seed", inputmode: "numeric", pattern: "\\d*" });
   #opened: HTMLDetailsElement | null = null;
 
-  constructor(form: HTMLElement, changed: (call: CallOptions, seed: number | null) => void) {
+  constructor(form: HTMLElement, changed: (call: CallOptions, seed: Seed | null) => void) {
     const rare = el("div", { class: "fields" });
     for (const row of ROWS) {
       const field = this.#field(row);
@@ -136,13 +143,12 @@ export class Setup {
     return call;
   }
 
-  #seedGiven(): number | null {
-    const seed = Number(this.#seed.value);
-    return this.#seed.value !== "" && Number.isSafeInteger(seed) && seed >= 0 ? seed : null;
+  #seedGiven(): Seed | null {
+    return asSeed(this.#seed.value.trim());
   }
 
   /** Shows these options. */
-  fill(call: CallOptions, seed: number): void {
+  fill(call: CallOptions, seed: Seed): void {
     for (const row of ROWS) {
       const field = this.#fields.get(row.name)!;
       field.value = shown(row, call[row.name]);

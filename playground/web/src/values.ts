@@ -42,7 +42,7 @@ function after(events: PlayEvent[], count: number): Group[] {
         frames.set(key, new Map(now));
       });
     } else if (event.is === "variable") change(channel, event.name, event.value, at);
-    else if (event.is === "stored") change(stored, event.key, event.value, at);
+    else if (event.is === "stored") change(stored, event.key.replace(/^\//, ""), event.value, at);
     else continue;
     last = at;
   }

@@ -4,7 +4,19 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { launch, page as file, serve } from "./support.mjs";
+import {
+  close,
+  fast,
+  hears,
+  launch,
+  opened,
+  page as file,
+  says,
+  script,
+  serve,
+  transcript,
+  write,
+} from "./support.mjs";
 
 let server;
 let browser;
@@ -16,42 +28,7 @@ after(async () => {
   server?.close();
 });
 
-/** Opens the page, in which nothing may go wrong unseen. */
-async function open({ address = server.address, options = {}, project } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
-  page.problems = [];
-  page.on("console", (message) => {
-    // What is typed over a selection gets the style that was there, from the browser itself; the editor drops it.
-    const isOwn = /Applying inline style/.test(message.text());
-    if (message.type() === "error" && !isOwn) page.problems.push(message.text());
-  });
-  page.on("pageerror", (error) => page.problems.push(error.message));
-  page.on("dialog", (dialog) => void dialog.accept());
-  if (project) {
-    const kept = { shown: project.script, seed: 1, call: {}, ...project };
-    await page.addInitScript((text) => localStorage.setItem("agi-rhai-playground", text), JSON.stringify(kept));
-  }
-  await page.goto(address);
-  return page;
-}
-
-const script = (text, more = {}) => ({ files: { "a.rhai": text, ...more }, script: "a.rhai" });
-const fast = (page) => page.locator("label:has(#pace-fast)").click();
-const transcript = (page) => page.locator("#transcript .words").allTextContents();
-const says = (page, text) => page.locator("#transcript li", { hasText: text }).first().waitFor();
-const hears = (page, text) => page.locator("#hears", { hasText: text }).waitFor();
-/** Replaces the text in the editor, as somebody who types it. */
-async function write(page, text) {
-  await page.locator(".cm-content").click();
-  await page.keyboard.press("Control+a");
-  await page.keyboard.insertText(text);
-}
-async function close(page) {
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
-}
+const open = (how) => opened(browser, server.address, how);
 
 const MENU = `answer();
 let key = menu("main-menu", #{ "1": "sales", "2": "support" });

@@ -1,5 +1,6 @@
 // What the tests share: a server for the page, and a browser.
 
+import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { existsSync, readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
@@ -33,4 +34,42 @@ export function launch() {
   const args =
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
   return chromium.launch({ executablePath: browserPath, args: args.split(" ") });
+}
+
+/** Opens the page, in which nothing may go wrong unseen. */
+export async function opened(browser, home, { address = home, options = {}, project } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.problems = [];
+  page.on("console", (message) => {
+    // What is typed over a selection gets the style that was there, from the browser itself; the editor drops it.
+    const isOwn = /Applying inline style/.test(message.text());
+    if (message.type() === "error" && !isOwn) page.problems.push(message.text());
+  });
+  page.on("pageerror", (error) => page.problems.push(error.message));
+  page.on("dialog", (dialog) => void dialog.accept());
+  if (project) {
+    const kept = { shown: project.script, seed: 1, call: {}, ...project };
+    await page.addInitScript((text) => localStorage.setItem("agi-rhai-playground", text), JSON.stringify(kept));
+  }
+  await page.goto(address);
+  return page;
+}
+
+export const script = (text, more = {}) => ({ files: { "a.rhai": text, ...more }, script: "a.rhai" });
+export const fast = (page) => page.locator("label:has(#pace-fast)").click();
+export const transcript = (page) => page.locator("#transcript .words").allTextContents();
+export const says = (page, text) => page.locator("#transcript li", { hasText: text }).first().waitFor();
+export const hears = (page, text) => page.locator("#hears", { hasText: text }).waitFor();
+/** Replaces the text in the editor, as somebody who types it. */
+export async function write(page, text) {
+  await page.locator(".cm-content").click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(text);
+}
+/** Closes a page in which nothing went wrong. */
+export async function close(page) {
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
 }

@@ -6,6 +6,9 @@ use crate::common::CommonOptions;
 use crate::out;
 use crate::server_log::{ServerLog, start_server_log};
 use crate::speech_report::SpeechReport;
+use crate::studio::live::Live;
+use crate::studio::server::Part;
+use crate::studio::{self, Started};
 use crate::terminal::shows_colour;
 use crate::value_parsers::{ManagerAddress, count, length, manager, network};
 use agi_rhai::clock::{Stopwatch, Time};
@@ -95,6 +98,15 @@ pub struct ServeOptions {
     /// $XDG_RUNTIME_DIR/agi-rhai
     #[arg(long, value_name = "PATH", env = "AGI_RHAI_CONTROL")]
     pub control: Option<PathBuf>,
+
+    /// Opens the studio on the scripts and the live calls, and prints its address: without ADDR, 127.0.0.1:8300 or the
+    /// next port that is free. Beyond this machine, whoever learns the address can change the scripts and end calls
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "", env = "AGI_RHAI_STUDIO")]
+    pub studio: Option<String>,
+
+    /// Folder of the studio's built page, instead of the one in the program
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_STUDIO_PAGE", requires = "studio")]
+    pub studio_page: Option<PathBuf>,
 
     /// Compiles and checks all scripts, reports faults and exits without serving
     #[arg(long)]
@@ -330,7 +342,8 @@ fn run(options: &ServeOptions, log: &ServerLog) -> Result<u8> {
     let server = Arc::new(server.context("cannot start the server")?);
     add_managers(options, &server)?;
     let _pages = options.metrics.as_deref().map(|address| pages(address, &server, log)).transpose()?;
-    let _control = control(options, &server)?;
+    let control = control(options, &server)?;
+    let _studio = studio(options, control.as_ref(), &folder)?;
     info!(
         "agi-rhai {} serves {} ({broken} with a fault) of {} on {}, at most {} at a time",
         env!("CARGO_PKG_VERSION"),
@@ -495,6 +508,18 @@ fn control(options: &ServeOptions, server: &Arc<Server>) -> Result<Option<Contro
     problems.dedup();
     warn!("no socket for `agi-rhai calls`; choose one with --control ({})", problems.join("; "));
     Ok(None)
+}
+
+/// Opens the studio, if it is wanted. It learns of the calls what any other program does, by the control socket.
+fn studio(options: &ServeOptions, control: Option<&Control>, folder: &Path) -> Result<Option<Started>> {
+    let Some(address) = options.studio.as_deref() else { return Ok(None) };
+    let control = control.context("--studio needs a socket of the server: choose one with --control PATH")?;
+    let live = Arc::new(Live::new(control.path())) as Arc<dyn Part>;
+    let listen = Some(address).filter(|address| !address.is_empty());
+    let studio = studio::start(folder, options.studio_page.as_deref(), listen, vec![("live", live)])?;
+    // Not into the log, which others may read: the address has the token.
+    out::line(format_args!("The studio of {} and its calls is at\n\n    {}\n", folder.display(), studio.address));
+    Ok(Some(studio))
 }
 
 /// The page that leads to the others.

@@ -361,16 +361,6 @@ fn long(length: Duration) -> String {
     }
 }
 
-/// Derives the seed of a test, which doesn't depend on other tests.
-fn seed_of(seed: u64, file: &Path, test: &str) -> u64 {
-    let file = file.file_name().unwrap_or_default().to_string_lossy();
-    let bytes = file.bytes().chain("::".bytes()).chain(test.bytes());
-    let name =
-        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    // Short, since failures show it, but long enough that the calls of tests don't share seeds.
-    (name ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 34
-}
-
 fn list(files: &[LoadedFile]) -> bool {
     let mut count = 0;
     let mut good = true;
@@ -426,7 +416,7 @@ impl Results {
                     let whole = format!("{name}::{test}");
                     Printer::part(&format!("test {whole} ... "));
                     let began = clock.now();
-                    let report = runner.run(suite, test, seed_of(self.seed, suite.path(), test));
+                    let report = runner.run(suite, test, suite.seed(self.seed, test));
                     let took = clock.now() - began;
                     self.called += report.length;
                     let mut case = TestCase::new(test.as_str(), status(report.failure.as_deref()));

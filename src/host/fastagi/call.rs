@@ -55,12 +55,14 @@ fn open(
         Ok(mut session) => {
             let request = requested(&mut session);
             let get = |name: &str| session.environment().get(name).unwrap_or_default().into_owned();
-            let caller = get("agi_callerid");
+            let known = |name: &str| Some(get(name)).filter(|value| value != "unknown").unwrap_or_default();
             live.set_info(CallInfo {
                 request,
                 channel: get("agi_channel"),
                 uniqueid: get("agi_uniqueid"),
-                caller: if caller == "unknown" { String::new() } else { caller },
+                caller: known("agi_callerid"),
+                name: known("agi_calleridname"),
+                extension: get("agi_extension"),
             });
             Some(session.into())
         }

@@ -23,7 +23,6 @@ use crate::service::settings::ManagerSettings;
 use crate::sync::lock;
 use std::io;
 use std::net::TcpListener;
-#[cfg(feature = "store")]
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
@@ -180,6 +179,18 @@ impl Server {
     /// Writes what is recorded but not written yet. It would be lost when the process ends.
     pub fn flush_recordings(&self) {
         flush_recordings(&self.shared);
+    }
+
+    /// Returns the folder of its scripts.
+    #[must_use]
+    pub fn scripts(&self) -> &Path {
+        self.shared.library.folder()
+    }
+
+    /// Returns the folder into which calls are recorded, if they are.
+    #[must_use]
+    pub fn recordings(&self) -> Option<&Path> {
+        self.shared.host.recorder.as_ref().map(|recorder| recorder.folder())
     }
 
     /// Returns the clock of its calls.

@@ -87,7 +87,7 @@ pub(crate) fn check(request: &Request) -> Result<(), Failure> {
     if request.function == "after_call" { Ok(()) } else { Operation::of(request).map(drop) }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "store"))]
 mod tests {
     use super::super::Store;
     use super::*;

@@ -48,11 +48,7 @@ impl Walker<'_> {
                     Some(Act::Data)
                 }
                 _ if command.access == Access::Anything => Some(Act::Dialplan),
-                _ if matches!(
-                    command.hears,
-                    Hears::Digits { .. } | Hears::Speech | Hears::Text | Hears::Character
-                ) =>
-                {
+                _ if matches!(command.hears, Hears::Digits { .. } | Hears::Speech | Hears::Text | Hears::Character) => {
                     Some(Act::Collect)
                 }
                 _ if command.hears == Hears::Key && command.waits != Waits::Unbounded => Some(Act::Collect),
@@ -272,8 +268,7 @@ impl Walker<'_> {
                 let title = if title.is_empty() { "Waits for keys".to_owned() } else { title };
                 let way = self.step(&ways, NodeKind::Question, title, String::new(), span);
                 let node = way.from;
-                let outcome =
-                    |label: &str, value| Way { label: label.to_owned(), ..way.narrowed(node, &value) };
+                let outcome = |label: &str, value| Way { label: label.to_owned(), ..way.narrowed(node, &value) };
                 let outcomes = match act {
                     Act::Confirm => vec![
                         outcome("yes", Value::Bool(true)),

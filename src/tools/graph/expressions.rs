@@ -19,7 +19,12 @@ impl Walker<'_> {
             Expr::FnCall(call, position) if call.op_token.is_some() => match (call.name.as_str(), &call.args[..]) {
                 ("!", [one]) => {
                     let ways = self.expr(one, ways);
-                    ways.into_iter().map(|mut way| { way.value = way.value.not(); way }).collect()
+                    ways.into_iter()
+                        .map(|mut way| {
+                            way.value = way.value.not();
+                            way
+                        })
+                        .collect()
                 }
                 ("==" | "!=", [one, other]) => {
                     let is = call.name == "==";

@@ -34,9 +34,8 @@ impl Graph {
             let mut engine = Language::compiler();
             engine.set_strict_variables(false);
             let text = without_shebang(text);
-            let ast = parse(&engine, &text).map_err(|error| {
-                Fault::of_parse(&path.to_string_lossy(), &error, &text, checker.language(path))
-            })?;
+            let ast = parse(&engine, &text)
+                .map_err(|error| Fault::of_parse(&path.to_string_lossy(), &error, &text, checker.language(path)))?;
             let mut files = Files { checker, engine: &engine, found: Vec::new() };
             files.add(path, &text, &ast, 0);
             let sources: Vec<Rc<Source>> = files.found.into_iter().flatten().map(Rc::new).collect();

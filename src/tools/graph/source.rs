@@ -111,7 +111,8 @@ impl Source {
             return self.up_to(end + 2, |token| *token == Token::LeftBrace);
         }
         // `else if` begins with another word.
-        let skips = |token: &Token| matches!(token, Token::If | Token::While | Token::Switch | Token::Else | Token::Until);
+        let skips =
+            |token: &Token| matches!(token, Token::If | Token::While | Token::Switch | Token::Else | Token::Until);
         let mut first = at;
         while self.words.get(first).is_some_and(|word| skips(&word.token)) {
             first += 1;
@@ -141,7 +142,8 @@ impl Source {
             if around == 0 && word.token == Token::LeftBrace && !self.is_in_text(open) {
                 break;
             }
-            around = if opens(&word.token) { around + 1 } else { around - usize::from(closes(&word.token)).min(around) };
+            around =
+                if opens(&word.token) { around + 1 } else { around - usize::from(closes(&word.token)).min(around) };
             open += 1;
         }
         let mut cases = Vec::new();
@@ -263,10 +265,7 @@ fn start(expr: &Expr) -> rhai::Position {
 }
 
 fn opens(token: &Token) -> bool {
-    matches!(
-        token,
-        Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::MapStart | Token::QuestionBracket
-    )
+    matches!(token, Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::MapStart | Token::QuestionBracket)
 }
 
 fn closes(token: &Token) -> bool {
@@ -302,8 +301,9 @@ fn comment_above(lines: &[String], line: usize) -> String {
     let mut comments: Vec<&str> = comments.map(|line| line.trim_start_matches('/').trim()).collect();
     comments.reverse();
     let text = comments.join(" ");
-    let end = text.match_indices(['.', ';', ':']).map(|(at, _)| at).find(|at| {
-        text[at + 1..].chars().next().is_none_or(char::is_whitespace)
-    });
+    let end = text
+        .match_indices(['.', ';', ':'])
+        .map(|(at, _)| at)
+        .find(|at| text[at + 1..].chars().next().is_none_or(char::is_whitespace));
     clip(text[..end.unwrap_or(text.len())].trim(), 120)
 }

@@ -64,7 +64,8 @@ impl Walker<'_> {
         match statement {
             Stmt::If(x, position) => {
                 let at = place(*position);
-                let mut decision = Decision::new(NodeKind::Decision, source.condition(at, self.asked(&x.expr)), source.line(at));
+                let mut decision =
+                    Decision::new(NodeKind::Decision, source.condition(at, self.asked(&x.expr)), source.line(at));
                 let (yes, no) = self.branch(&x.expr, &mut decision, ways);
                 let yes = self.block(x.body.statements(), yes);
                 let no = self.block(x.branch.statements(), no);
@@ -81,7 +82,8 @@ impl Walker<'_> {
                     self.connect(&back, head);
                     return ends;
                 }
-                let mut decision = Decision::new(NodeKind::Loop, source.condition(at, self.asked(&x.expr)), source.line(at));
+                let mut decision =
+                    Decision::new(NodeKind::Loop, source.condition(at, self.asked(&x.expr)), source.line(at));
                 decision.unknown = assigned.clone();
                 if self.matters_expr(&x.expr) {
                     let (head, way) = self.junction(&ways, &assigned);
@@ -116,8 +118,7 @@ impl Walker<'_> {
                 let mut unknown = assigned(statement);
                 unknown.insert(x.0.name.to_string());
                 unknown.extend(x.1.iter().map(|counter| counter.name.to_string()));
-                let mut way =
-                    self.step(&ways, NodeKind::Loop, source.range(at), String::new(), source.line(at));
+                let mut way = self.step(&ways, NodeKind::Loop, source.range(at), String::new(), source.line(at));
                 let depth = self.depth();
                 way.facts.retain(|(at, name), _| *at != depth || !unknown.contains(name));
                 let head = way.from;
@@ -206,13 +207,7 @@ impl Walker<'_> {
         merged([done, caught].concat())
     }
 
-    fn switch(
-        &mut self,
-        on: &Expr,
-        cases: &rhai::SwitchCasesCollection,
-        at: (usize, usize),
-        ways: Ways,
-    ) -> Ways {
+    fn switch(&mut self, on: &Expr, cases: &rhai::SwitchCasesCollection, at: (usize, usize), ways: Ways) -> Ways {
         let source = self.source();
         let patterns = source.cases(at);
         let title = source.condition(at, self.asked(on));
@@ -253,13 +248,17 @@ impl Walker<'_> {
             // What isn't known is decided at a node of its own.
             if !is_default {
                 let (known, unknown): (Ways, Ways) = others.into_iter().partition(|way| {
-                    way.value.is_constant() || matches!(way.value, Value::Result(from, _) | Value::Member(from) if from == way.from)
+                    way.value.is_constant()
+                        || matches!(way.value, Value::Result(from, _) | Value::Member(from) if from == way.from)
                 });
                 others = known;
                 if !unknown.is_empty() || node.is_some() {
                     let way = match node {
                         Some(node) => {
-                            self.connect(&unknown.iter().filter(|way| way.from != node).cloned().collect::<Vec<_>>(), node);
+                            self.connect(
+                                &unknown.iter().filter(|way| way.from != node).cloned().collect::<Vec<_>>(),
+                                node,
+                            );
                             let before = unknown.iter().find(|way| way.from == node).cloned();
                             before.unwrap_or_else(|| Way::from(node))
                         }
@@ -428,9 +427,7 @@ impl Walker<'_> {
     fn node_matters(&mut self, nodes: &[ASTNode]) -> bool {
         let in_loop = || {
             let around = &nodes[..nodes.len() - 1];
-            around.iter().any(|node| {
-                matches!(node, ASTNode::Stmt(Stmt::While(..) | Stmt::Do(..) | Stmt::For(..)))
-            })
+            around.iter().any(|node| matches!(node, ASTNode::Stmt(Stmt::While(..) | Stmt::Do(..) | Stmt::For(..))))
         };
         match nodes.last() {
             Some(ASTNode::Stmt(Stmt::Return(..))) => true,

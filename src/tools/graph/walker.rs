@@ -290,9 +290,11 @@ impl<'a> Walker<'a> {
         let returns = std::mem::take(&mut alone.frame().returns);
         let mut summary = Summary { acts: alone.graph.nodes.len() > 1, ..Summary::default() };
         // A decision alone matters to nobody.
-        summary.acts &= alone.graph.nodes.iter().any(|node| {
-            !matches!(node.kind, NodeKind::Junction | NodeKind::Decision | NodeKind::Loop)
-        });
+        summary.acts &= alone
+            .graph
+            .nodes
+            .iter()
+            .any(|node| !matches!(node.kind, NodeKind::Junction | NodeKind::Decision | NodeKind::Loop));
         for way in body.iter().chain(&returns) {
             let value = match &way.value {
                 value if value.is_constant() => value.clone(),

@@ -7,7 +7,7 @@ use rhai::{Array, Dynamic, NativeCallContext};
 use std::time::Duration;
 
 /// Why a word of a test doesn't return a value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum WordError {
     /// An expectation of the test was not met.
     Unmet(Box<FailedExpectation>),

@@ -44,6 +44,12 @@ impl CallSetup {
         self.0.iter().any(|(known, _)| known == name)
     }
 
+    /// Returns the options by their names.
+    #[doc(hidden)]
+    pub fn options(&self) -> &[(Cow<'static, str>, Value)] {
+        &self.0
+    }
+
     /// Reads the options, which override this call and seed.
     pub(crate) fn read(&self, call: IncomingCall, seed: u64) -> Result<CallOptions, String> {
         CallOptions::read(&Value::Map(self.0.clone()), call, seed)

@@ -3,7 +3,7 @@
 use crate::script::Fault;
 
 /// An expectation that was not met, and what happened instead.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct FailedExpectation {
     pub message: String,
     pub hint: Option<String>,

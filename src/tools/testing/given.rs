@@ -1,10 +1,10 @@
 //! What a test gives in the place of a service's answers: a value, or a function of the test; and what that means.
 
 use super::args::shown;
-use super::stand_in::TestFunctions;
+use super::stand_in::{FunctionOfTest, TestFunctions};
 use crate::pbx::Channel;
 use crate::script::from_json;
-use crate::script::{KeptFunction, value};
+use crate::script::value;
 use crate::transport::{Answer, Failure};
 use crate::world::to_json;
 use rhai::{Dynamic, FnPtr, NativeCallContext};
@@ -21,7 +21,7 @@ pub(super) struct Given {
 #[derive(Debug)]
 enum Answers {
     Fixed(Value),
-    Function(Box<KeptFunction>),
+    Function(FunctionOfTest),
 }
 
 impl Given {
@@ -29,7 +29,7 @@ impl Given {
     pub fn read(word: &str, service: &str, given: &Dynamic, context: &NativeCallContext) -> Result<Self, String> {
         let what = format!("the function in {word}({})", crate::script::literal(service));
         let answers = match given.read_lock::<FnPtr>() {
-            Some(function) => Answers::Function(Box::new(KeptFunction::new(context, function.clone()))),
+            Some(function) => Answers::Function(FunctionOfTest::keep(context, function.clone())),
             None => Answers::Fixed(to_json(given)?),
         };
         Ok(Self { what, answers })

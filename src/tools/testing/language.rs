@@ -1,10 +1,12 @@
 //! The language of tests, and its hints about functions that only scripts have.
 
-use super::args::{Args, WordError};
+use super::args::{Args, WordError, WordResult};
 use super::expectation::FailedExpectation;
 use super::stand_in::AsteriskPart;
+use super::step::Step;
 use super::test::Test;
-use super::vocabulary::{Row, StandInBody, TABLE, VOCABULARY};
+use super::vocabulary::{Body, Row, StandInBody, TABLE, VOCABULARY};
+use super::words::keep_functions;
 use crate::command::{ANSWER, Access, After, Command, Hears, Kind, NOOP, Plays, Table, VERBOSE, Waits};
 use crate::ivr::QUESTIONS;
 use crate::script::{
@@ -137,19 +139,50 @@ fn add_words(module: &mut Module) {
                 let Some(test) = call.extensions().get::<Arc<Test>>() else {
                     return Err("this works only in a test".into());
                 };
-                let before = test.now();
-                let mut result = body(&test, &mut args);
-                if let Some(failed) = test.take_failed_in_stand_in() {
-                    result = Err(WordError::Unmet(Box::new(failed)));
-                }
+                let (result, time_passed) = match body {
+                    Body::Keeps(body) => (body(&test, &mut args), false),
+                    body => match test.replay(function.name, || keep_functions(&args)) {
+                        Some(known) => known,
+                        None => match say(&test, body, &mut args) {
+                            Some(said) => said,
+                            None => return Err(suspend(&call, context)),
+                        },
+                    },
+                };
                 // The limit on computing stops a test that keeps running while no time passes.
-                if test.now() > before {
+                if time_passed {
                     call.state.usage.restart_computing();
                 }
                 result.map_err(|error| raise(&call, &test, context, error))
             });
         }
     }
+}
+
+/// Runs a word. Returns its value, and whether time has passed; or nothing, if the call must go on first.
+fn say(test: &Arc<Test>, body: &Body, args: &mut Args<'_, '_>) -> Option<(WordResult, bool)> {
+    let before = test.now();
+    let word = args.function.name;
+    let step = match body {
+        Body::AtOnce(body) | Body::Keeps(body) => body(test, args).map(Step::Done),
+        Body::Waits(body) | Body::Places(body) => body(test, args),
+    };
+    let result = match test.finish(step) {
+        Some(result) => {
+            if test.scripts.repeats {
+                test.note(word, result.clone());
+            }
+            result
+        }
+        None => test.wait(word)?,
+    };
+    Some((result, test.now() > before))
+}
+
+/// Ends this run of the test, which goes on in another one.
+fn suspend(call: &Call, context: &NativeCallContext) -> Box<EvalAltResult> {
+    call.state.usage.stop();
+    EvalAltResult::ErrorTerminated(Dynamic::UNIT, context.call_position()).into()
 }
 
 /// Runs a word in a function that stands in for something of the dialplan.

@@ -1,4 +1,4 @@
-//! The state of a call, which the test shares with the call's own thread.
+//! The state of a call, which the test shares with the call.
 
 use super::expectation::FailedExpectation;
 use super::prompt::{Prompt, matches, prompt_name};
@@ -79,8 +79,6 @@ pub(super) struct CurrentCommand {
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct LineState {
-    /// Whether it is the test's turn. Only one of the two threads runs at a time: the test's, or the call's.
-    pub is_tests_turn: bool,
     /// Whether the test has given up the call.
     pub abandoned: bool,
     pub goal: Goal,
@@ -136,7 +134,6 @@ struct Undecided {
 impl LineState {
     pub fn new(now: Time) -> Self {
         Self {
-            is_tests_turn: false,
             abandoned: false,
             goal: Goal::Actions,
             until: Time::NEVER,

@@ -7,12 +7,13 @@ mod answer_lines;
 mod args;
 mod call_options;
 mod call_setup;
-mod call_thread;
 mod database;
 mod expectation;
 mod given;
 mod job_run;
+mod journal;
 mod language;
+mod last_call;
 mod line;
 mod line_state;
 mod log;
@@ -22,9 +23,11 @@ mod prompt;
 mod report;
 mod runner;
 mod samples;
+mod ready_call;
 mod scripted_caller;
 mod scripts;
 mod stand_in;
+mod step;
 mod suggestion;
 mod suite;
 mod test;
@@ -40,6 +43,8 @@ pub use call_setup::CallSetup;
 #[cfg(any(target_family = "wasm", feature = "sandbox"))]
 #[doc(hidden)]
 pub use placed_call::PlacedCall;
+#[doc(hidden)]
+pub use last_call::LastCall;
 pub use report::Failure;
 pub use runner::{Covered, FirstCall, Report, TestRunner};
 pub use samples::{OfflineServices, Samples};

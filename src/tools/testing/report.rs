@@ -4,7 +4,7 @@ use super::expectation::FailedExpectation;
 use super::line_state::{Action, LineState};
 use super::prompt::Prompt;
 use super::scripts::Prepared;
-use super::suite::Suite;
+use super::test::Test;
 use super::test_call::TestCall;
 use crate::agi::printable;
 use crate::clock::Time;
@@ -144,8 +144,7 @@ fn position(state: &LineState, script: &Script) -> Option<Fault> {
 
 impl Failure {
     pub(super) fn new(
-        suite: &Suite,
-        test: &str,
+        test: &Test,
         fault: Option<Box<Fault>>,
         failed: Option<FailedExpectation>,
         snapshot: Option<CallSnapshot>,
@@ -154,10 +153,10 @@ impl Failure {
         let is_fault = failed.is_none();
         let failed = failed.unwrap_or_default();
         // What went wrong after the end of the test is shown at the test's name.
-        let mut place = fault.map_or_else(|| at_name(suite, test), |fault| *fault);
+        let mut place = fault.map_or_else(|| at_name(test), |fault| *fault);
         // Rhai has no position for an empty loop.
         if place.line == 0 {
-            let Fault { line, column, source, .. } = at_name(suite, test);
+            let Fault { line, column, source, .. } = at_name(test);
             (place.line, place.column, place.source) = (line, column, source);
         }
         // Where the test was called from doesn't matter.
@@ -167,7 +166,7 @@ impl Failure {
             // A `try` around it loses the position.
             if *line > 0 && place.line != *line {
                 place = Fault { line: *line, column: *column, ..Fault::new(script, String::new()) };
-                let source = suite.script.sources.iter().find(|source| source.name == *script);
+                let source = test.script.sources.iter().find(|source| source.name == *script);
                 let shown = source.and_then(|source| source.text.lines().nth(line - 1));
                 place.source = shown.unwrap_or_default().to_owned();
             }
@@ -180,6 +179,31 @@ impl Failure {
     /// Returns where in the test it failed: path and line.
     pub fn place(&self) -> (&str, usize) {
         (&self.place.script, self.place.line)
+    }
+
+    /// Returns what failed, with its place in the test.
+    #[doc(hidden)]
+    pub fn in_test(&self) -> &Fault {
+        &self.place
+    }
+
+    /// Returns the fault of the script, if it has one.
+    #[doc(hidden)]
+    pub fn of_script(&self) -> Option<&Fault> {
+        let snapshot = self.snapshot.as_ref();
+        self.fault.as_deref().or_else(|| snapshot.and_then(|snapshot| snapshot.fault.as_deref()))
+    }
+
+    /// Returns where the script was.
+    #[doc(hidden)]
+    pub fn position(&self) -> Option<&Fault> {
+        self.snapshot.as_ref().and_then(|snapshot| snapshot.position.as_ref())
+    }
+
+    /// Returns the lines that the test has printed.
+    #[doc(hidden)]
+    pub fn printed(&self) -> &[String] {
+        &self.printed
     }
 
     /// Renders the whole report on several lines.
@@ -219,10 +243,10 @@ impl Failure {
 }
 
 /// Returns the place of a test's name in its file.
-fn at_name(suite: &Suite, test: &str) -> Fault {
-    let mut fault = Fault::new(suite.script.name(), String::new());
-    let name = format!("test_{test}");
-    let source = suite.script.sources.first();
+fn at_name(test: &Test) -> Fault {
+    let mut fault = Fault::new(test.script.name(), String::new());
+    let name = format!("test_{}", test.name);
+    let source = test.script.sources.first();
     for (number, line) in (1..).zip(source.iter().flat_map(|source| source.text.lines())) {
         if let Some(at) = line.find(&name).filter(|_| line.trim_start().starts_with("fn ")) {
             (fault.line, fault.column) = (number, line[..at].chars().count() + 1);

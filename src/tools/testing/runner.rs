@@ -1,22 +1,18 @@
 //! Runs tests, and reports how each went and which lines ran.
 
 use super::call_setup::CallSetup;
-use super::call_thread::STACK_SIZE;
-use super::log::Log;
-use super::report::{CallSnapshot, Failure};
+use super::last_call::LastCall;
+use super::report::Failure;
 use super::samples::Samples;
 use super::scripts::Scripts;
 use super::suite::Suite;
-use super::test::{Test, TestTransport};
+use super::test::Test;
 use crate::command::Value;
 use crate::host::Host;
-use crate::script::{CallState, Fault, Finished, Language, Limit, LoadError, Script};
-use crate::session::Session;
+use crate::script::{Fault, Language, LoadError, Script};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::thread::Builder;
 use std::time::Duration;
 
 /// Runs tests. It keeps what they share: the scripts they call, compiled once, and which of their lines ran.
@@ -55,6 +51,9 @@ pub struct Report {
     pub calls: usize,
     /// Why it failed, if it did.
     pub failure: Option<Box<Failure>>,
+    /// The last call that it placed.
+    #[doc(hidden)]
+    pub last_call: Option<LastCall>,
 }
 
 /// The first call of a test.
@@ -86,7 +85,18 @@ impl TestRunner {
         if let Some(memory) = host.memory() {
             language.set_memory(memory);
         }
-        Self(Arc::new(Scripts { host, language, folder, prepared: scripts }))
+        let repeats = !cfg!(unix) || cfg!(feature = "sandbox");
+        Self(Arc::new(Scripts { host, language, folder, repeats, prepared: scripts }))
+    }
+
+    /// Makes it run each test again wherever the test waits, as in WebAssembly. That must change nothing.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn repeating(mut self) -> Self {
+        if let Some(scripts) = Arc::get_mut(&mut self.0) {
+            scripts.repeats = true;
+        }
+        self
     }
 
     /// Reads and compiles a file of tests.
@@ -109,7 +119,7 @@ impl TestRunner {
 
     /// Runs one test. The same seed gives the same random numbers, in the test and in its calls.
     pub fn run(&self, suite: &Suite, test: &str, seed: u64) -> Report {
-        self.finish(suite, test, seed, &Test::new(&self.0, suite, seed))
+        Self::finish(&Test::new(&self.0, suite, test, seed))
     }
 
     /// Runs a test up to its first call, and returns that call without placing it.
@@ -117,9 +127,9 @@ impl TestRunner {
     /// # Errors
     /// The test fails before, or places no call; then there is no failure to return.
     pub fn first_call(&self, suite: &Suite, test: &str, seed: u64) -> Result<FirstCall, Option<Box<Failure>>> {
-        let running = Test::new(&self.0, suite, seed);
+        let running = Test::new(&self.0, suite, test, seed);
         running.state().captures = true;
-        let report = self.finish(suite, test, seed, &running);
+        let report = Self::finish(&running);
         let Some((script, options)) = running.state().captured.take() else { return Err(report.failure) };
         let options = if let Value::Map(options) = options { options } else { Vec::new() };
         CallSetup::new(options).map(|setup| FirstCall { script, setup }).map_err(|_| report.failure)
@@ -130,71 +140,18 @@ impl TestRunner {
     pub fn samples(&self, suite: &Suite, seed: u64) -> Samples {
         let mut samples = Samples::default();
         for test in suite.tests() {
-            let running = Test::new(&self.0, suite, seed);
-            self.finish(suite, test, seed, &running);
+            let running = Test::new(&self.0, suite, test, seed);
+            Self::finish(&running);
             samples.add(std::mem::take(&mut running.services.state().asked));
         }
         samples
     }
 
-    fn finish(&self, suite: &Suite, test: &str, seed: u64, running: &Arc<Test>) -> Report {
-        // With the stack of a call, whatever this thread has.
-        let finished = std::thread::scope(|scope| {
-            let play = || self.run_on_this_thread(suite, test, seed, running);
-            let thread = Builder::new().name("test".to_owned()).stack_size(STACK_SIZE).spawn_scoped(scope, play);
-            thread
-                .map_or_else(|error| Err(Box::new(error.to_string()) as _), |thread| thread.join().unwrap_or_else(Err))
-        });
+    fn finish(running: &Arc<Test>) -> Report {
+        running.play();
         let mut state = running.state();
-        let mut failed = state.failed.take();
-        let mut fault = None;
-        match finished {
-            Ok(Finished::Fault(mut found)) => {
-                // The limit's own message is about scripts.
-                if found.limit == Some(Limit::Computing) {
-                    "the test keeps computing while no time passes in the call: an endless loop?"
-                        .clone_into(&mut found.message);
-                    found.hint = None;
-                }
-                fault = Some(found);
-            }
-            Ok(Finished::Completed | Finished::Over(_)) => {}
-            Err(panic) => fault = Some(Fault::of_panic(suite.script.name(), "a function", &*panic)),
-        }
-        if fault.is_none() && failed.is_none() {
-            drop(state);
-            failed = running.close();
-            state = running.state();
-        }
-        let wrong = fault.is_some() || failed.is_some();
-        let failure = wrong.then(|| {
-            let snapshot = state.call.as_ref().map(|call| CallSnapshot::of(call, state.calls));
-            Box::new(Failure::new(suite, test, fault, failed, snapshot, std::mem::take(&mut state.printed)))
-        });
-        state.put_away();
-        Report { seed, length: state.length, calls: state.calls, failure }
-    }
-
-    fn run_on_this_thread(
-        &self,
-        suite: &Suite,
-        test: &str,
-        seed: u64,
-        running: &Arc<Test>,
-    ) -> std::thread::Result<Finished> {
-        let session = match Session::begin(Box::new(TestTransport(Arc::clone(running)))) {
-            Ok(session) => session,
-            Err(error) => return Ok(Finished::Fault(Box::new(Fault::new(suite.script.name(), error.to_string())))),
-        };
-        let host = &self.0.host;
-        let call = CallState::new(session, Vec::new(), BTreeMap::new(), seed, host.limits().clone(), host.memory());
-        call.extensions.insert(Arc::clone(running));
-        let name = format!("test_{test}");
-        let printed = Arc::clone(running);
-        let log = Log(Box::new(move |line| printed.state().printed.push(line)));
-        let run =
-            || tracing::subscriber::with_default(log, || call.run_function(&suite.script, &self.0.language, &name));
-        catch_unwind(AssertUnwindSafe(run))
+        let (failure, last_call) = (state.failure.take(), state.last_call.take());
+        Report { seed: running.seed, length: state.length, calls: state.calls, failure, last_call }
     }
 
     /// Returns which lines ran of the scripts that were called and of those that they import, by path.

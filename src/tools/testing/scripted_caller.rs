@@ -2,20 +2,24 @@
 
 use super::line::Line;
 use super::line_state::Goal;
+use super::test::Test;
 use crate::clock::Time;
 use crate::pbx::{Act, Caller, Hearing};
 use std::sync::Arc;
 
 /// A caller who does what the test says, at the moment when it says so.
-pub(super) struct ScriptedCaller(pub Arc<Line>);
+pub(super) struct ScriptedCaller {
+    pub line: Arc<Line>,
+    pub test: Arc<Test>,
+}
 
 impl Caller for ScriptedCaller {
     fn now(&self) -> Time {
-        self.0.state().now
+        self.line.state().now
     }
 
     fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
-        let mut state = self.0.state();
+        let mut state = self.line.state();
         state.hear(until, hearing);
         // A poll, which is made whenever a script has computed for long. What it meets would depend on the machine.
         if until <= state.now && !state.abandoned {
@@ -46,8 +50,9 @@ impl Caller for ScriptedCaller {
                     state.waits_forever = until == Time::NEVER;
                     state.advance(stop);
                 }
-                self.0.yield_to_test(state);
-                state = self.0.state();
+                drop(state);
+                self.test.go_on();
+                state = self.line.state();
                 continue;
             }
             state.advance(until);

@@ -24,6 +24,8 @@ pub(super) struct Scripts {
     pub language: Language,
     /// Where to search for scripts, in addition to the folder of each test.
     pub folder: Option<PathBuf>,
+    /// Whether tests are run again wherever they wait, since they can't leave the stack.
+    pub repeats: bool,
     pub prepared: Mutex<BTreeMap<PathBuf, Arc<Prepared>>>,
 }
 

@@ -1,16 +1,16 @@
 //! What stands in for the dialplan's applications, subroutines and functions: values and functions of a test.
 //!
-//! A function that stands in runs on the call's thread, in the middle of a command. It plays Asterisk's part: it has
-//! the channel, and time that it waits passes for the caller.
+//! A function that stands in runs in the middle of a command of the call. It plays Asterisk's part: it has the channel,
+//! and time that it waits passes for the caller.
 
 use super::args::{as_text, shown};
 use super::expectation::FailedExpectation;
 use super::line::Line;
-use super::scripts::Scripts;
+use super::test::Test;
 use crate::clock::Time;
 use crate::command::Value;
 use crate::pbx::{Channel, IncomingCall, Plan, split_all_arguments};
-use crate::script::{CallState, Fault, Finished, KeptFunction, Script, value};
+use crate::script::{CallState, Fault, Finished, KeptFunction, value};
 use crate::session::Session;
 use crate::sync::lock;
 use crate::transport::{Ending, Heard, Peer, Transport};
@@ -37,7 +37,7 @@ pub(super) enum StandInAnswer {
     /// Variables that an application sets.
     Variables(Vec<(String, String)>),
     /// What this function returns.
-    Function(Box<KeptFunction>),
+    Function(FunctionOfTest),
 }
 
 impl StandInAnswer {
@@ -47,7 +47,7 @@ impl StandInAnswer {
         match raw {
             Some((raw, context)) => {
                 if let Some(function) = raw.read_lock::<FnPtr>() {
-                    return Ok(Self::Function(Box::new(KeptFunction::new(context, function.clone()))));
+                    return Ok(Self::Function(FunctionOfTest::keep(context, function.clone())));
                 }
             }
             // Nothing runs functions here, and whoever uses the options then refuses them.
@@ -77,11 +77,43 @@ impl StandInAnswer {
     }
 }
 
+/// A function that a test gives. Each run of the test gives it anew: the one of the last run counts.
+#[derive(Clone, Debug)]
+pub(super) struct FunctionOfTest {
+    /// Its index among the functions that the test gives.
+    index: usize,
+    /// Where the test gives it: script, line and column.
+    place: (String, usize, usize),
+}
+
+impl FunctionOfTest {
+    /// Keeps a function that the test gives.
+    pub fn keep(context: &NativeCallContext, function: FnPtr) -> Self {
+        let function = KeptFunction::new(context, function);
+        let place = function.place();
+        let test = CallState::of(context).and_then(|call| call.extensions.get::<Arc<Test>>());
+        let index = test.map_or(usize::MAX, |test| {
+            let kept = &mut test.state().kept;
+            kept.push(Arc::new(function));
+            kept.len() - 1
+        });
+        Self { index, place }
+    }
+}
+
+/// A function of a test that runs in a call. If it waits, the test runs meanwhile.
+#[derive(Clone)]
+pub(super) struct RunningFunction {
+    pub index: usize,
+    pub function: Arc<KeptFunction>,
+    /// The run of the test that has given it.
+    pub run: usize,
+}
+
 /// What runs the functions of a test that stand in for something in one call.
 #[derive(Clone)]
 pub(crate) struct TestFunctions {
-    pub(super) script: Arc<Script>,
-    pub(super) scripts: Arc<Scripts>,
+    pub(super) test: Arc<Test>,
     pub(super) line: Arc<Line>,
 }
 
@@ -197,7 +229,7 @@ impl StandIn {
     }
 
     /// Runs a function of the test with as many of these arguments as it takes.
-    fn run(&self, function: &KeptFunction, channel: &mut Channel, arguments: &[Dynamic]) -> Result<Dynamic, EndedBy> {
+    fn run(&self, function: &FunctionOfTest, channel: &mut Channel, arguments: &[Dynamic]) -> Result<Dynamic, EndedBy> {
         // A storm, which has no test, has no functions of one either.
         let Some(functions) = &self.functions else { return Ok(Dynamic::UNIT) };
         // A function may leave out what it doesn't use, but not the value that is written.
@@ -219,9 +251,9 @@ impl StandIn {
 
 impl TestFunctions {
     /// Fails the test because of one of its functions, unless something has failed it already.
-    pub(super) fn fail(&self, mut failed: FailedExpectation, function: &KeptFunction) {
+    pub(super) fn fail(&self, mut failed: FailedExpectation, function: &FunctionOfTest) {
         if failed.at.1 == 0 {
-            failed.at = function.place();
+            failed.at.clone_from(&function.place);
         }
         self.line.state().failed_in_stand_in.get_or_insert(failed);
     }
@@ -231,7 +263,7 @@ impl TestFunctions {
     pub(super) fn run(
         &self,
         what: &str,
-        function: &KeptFunction,
+        function: &FunctionOfTest,
         channel: &mut Channel,
         lists: &[Vec<Dynamic>],
         takes: String,
@@ -263,21 +295,32 @@ impl TestFunctions {
     fn call(
         &self,
         what: &str,
-        function: &KeptFunction,
+        function: &FunctionOfTest,
         part: &Arc<AsteriskPart>,
         lists: &[Vec<Dynamic>],
         takes: String,
     ) -> Result<Dynamic, Option<Box<FailedExpectation>>> {
         let wrong =
             |message: String| Err(Some(Box::new(FailedExpectation { message, ..FailedExpectation::default() })));
-        let host = &self.scripts.host;
+        let host = &self.test.scripts.host;
         let session = match Session::begin(Box::new(StandInTransport(Arc::clone(&self.line)))) {
             Ok(session) => session,
             Err(error) => return wrong(format!("{what} cannot run: {error}")),
         };
         let state = CallState::new(session, Vec::new(), BTreeMap::new(), 0, host.limits().clone(), host.memory());
         state.extensions.insert(Arc::clone(part));
-        match function.call(&state, &self.script, &self.scripts.language, lists) {
+        let (running, outer) = {
+            let mut test = self.test.state();
+            let Some(kept) = test.kept.get(function.index) else { return wrong(format!("{what} is gone")) };
+            let running = RunningFunction { index: function.index, function: Arc::clone(kept), run: test.runs };
+            test.functions_ran = true;
+            let outer = test.running.replace(running.clone());
+            (running, outer)
+        };
+        let called = running.function.call(&state, &self.test.script, &self.test.scripts.language, lists);
+        self.test.state().running = outer;
+        self.test.take_over(&running);
+        match called {
             Some(Ok(returned)) => Ok(returned),
             Some(Err(Finished::Fault(fault))) => {
                 let message = format!("{what} has a fault: {}", fault.message);

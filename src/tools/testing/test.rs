@@ -2,7 +2,14 @@
 
 use super::args::{WordError, unmet};
 use super::expectation::FailedExpectation;
+use super::journal::Entry;
+use super::last_call::LastCall;
+use super::line_state::Goal;
+use super::ready_call::ReadyCall;
+use super::report::Failure;
 use super::scripts::Scripts;
+use super::stand_in::RunningFunction;
+use super::step::{Step, StepResult, Then};
 use super::suite::Suite;
 use super::test_call::{TestCall, why_nothing_comes};
 use super::test_services::TestServices;
@@ -10,20 +17,22 @@ use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Value;
 use crate::disk;
-use crate::pbx::Database;
-use crate::script::{Script, nearest};
+use crate::pbx::{Act, Database};
+use crate::script::{KeptFunction, Script, nearest};
 use crate::sync::lock;
 use crate::transport::{Ending, Heard, Peer, Transport};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// A running test.
-#[derive(Debug)]
 pub(super) struct Test {
     pub(super) scripts: Arc<Scripts>,
+    /// Its name, without `test_`.
+    pub(super) name: String,
     /// The folder of its file.
     folder: PathBuf,
     /// The file itself, whose functions may stand in for parts of the dialplan.
@@ -35,10 +44,38 @@ pub(super) struct Test {
     state: Mutex<TestState>,
 }
 
+impl fmt::Debug for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Test").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// The part of a test that changes while it runs.
-#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct TestState {
     pub call: Option<TestCall>,
+    /// A call about to begin, once the test waits for it.
+    pub ready: Option<ReadyCall>,
+    /// What its words did, and how many of them this run has repeated.
+    pub journal: Vec<Entry>,
+    pub replayed: usize,
+    /// The time and the time zone at its beginning, and after the last word that was repeated.
+    pub start: (Time, TimeZone),
+    pub moment: (Time, TimeZone),
+    /// How often it was begun.
+    pub runs: usize,
+    /// The word that waits for the call, and the rest of it.
+    pub waiting: &'static str,
+    pub then: Option<Then>,
+    /// The functions that this run has given.
+    pub kept: Vec<Arc<KeptFunction>>,
+    /// The one that runs, and whether any has run since the last entry of the journal.
+    pub running: Option<RunningFunction>,
+    pub functions_ran: bool,
+    /// Whether it has ended, and why it failed.
+    pub is_over: bool,
+    pub failure: Option<Box<Failure>>,
+    pub last_call: Option<LastCall>,
     pub calls: usize,
     /// The recordings of earlier calls, with their lengths in samples.
     pub recordings: BTreeMap<String, u64>,
@@ -58,14 +95,29 @@ pub(super) struct TestState {
 }
 
 impl Test {
-    pub fn new(scripts: &Arc<Scripts>, suite: &Suite, seed: u64) -> Arc<Self> {
+    pub fn new(scripts: &Arc<Scripts>, suite: &Suite, name: &str, seed: u64) -> Arc<Self> {
+        // An arbitrary moment.
+        let start = (Time::from_unix(1_700_000_000), TimeZone::UTC);
         let state = TestState {
             call: None,
+            ready: None,
+            journal: Vec::new(),
+            replayed: 0,
+            moment: start.clone(),
+            runs: 0,
+            waiting: "",
+            then: None,
+            kept: Vec::new(),
+            running: None,
+            functions_ran: false,
+            is_over: false,
+            failure: None,
+            last_call: None,
             calls: 0,
             recordings: BTreeMap::new(),
-            // An arbitrary moment.
-            now: Time::from_unix(1_700_000_000),
-            time_zone: TimeZone::UTC,
+            now: start.0,
+            time_zone: start.1.clone(),
+            start,
             length: Duration::ZERO,
             failed: None,
             captures: false,
@@ -74,6 +126,7 @@ impl Test {
         };
         Arc::new(Self {
             scripts: Arc::clone(scripts),
+            name: name.to_owned(),
             folder: suite.path.parent().map(Path::to_owned).unwrap_or_default(),
             script: Arc::clone(&suite.script),
             seed,
@@ -110,20 +163,39 @@ impl Test {
         Err(format!("there is no script `{name}` beside the test{near}"))
     }
 
+    /// Returns the time by the clock of the call; while the words are repeated, the time that it was then.
     pub(super) fn now(&self) -> Time {
         let state = self.state();
-        state.call.as_ref().map_or(state.now, |call| call.line().state().now)
+        if state.replayed < state.journal.len() { state.moment.0 } else { state.live_now() }
     }
-}
 
-impl Test {
-    /// Hangs up after the test. A fault that the test didn't expect fails it.
-    pub(super) fn close(&self) -> Option<FailedExpectation> {
-        let mut state = self.state();
-        let call = state.call.as_mut()?;
-        call.finish();
-        let failed = call.take_failed_in_stand_in();
-        failed.or_else(|| call.unexpected_failure())
+    pub(super) fn live_now(&self) -> Time {
+        self.state().live_now()
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        let state = self.state();
+        if state.replayed < state.journal.len() { state.moment.1.clone() } else { state.time_zone.clone() }
+    }
+
+    /// Hangs up, if there is a call in progress, and runs it to its end.
+    pub(super) fn hang_up(
+        self: &Arc<Self>,
+        then: impl FnOnce(&Arc<Self>) -> StepResult + Send + 'static,
+    ) -> StepResult {
+        {
+            let state = self.state();
+            match &state.call {
+                Some(call) if call.line().state().ended.is_none() => {
+                    call.line().plan([Act::HangUp].into_iter(), Duration::ZERO);
+                }
+                _ => {
+                    drop(state);
+                    return then(self);
+                }
+            }
+        }
+        Step::until(Goal::Actions, |_| Step::until(Goal::End, then))
     }
 
     /// Returns what failed in a function of the test that stood in for something, unless that is known already.
@@ -133,6 +205,10 @@ impl Test {
 }
 
 impl TestState {
+    fn live_now(&self) -> Time {
+        self.call.as_ref().map_or(self.now, |call| call.line().state().now)
+    }
+
     /// Puts away the ended call, and keeps what outlives it.
     pub fn put_away(&mut self) {
         if let Some(call) = self.call.take() {
@@ -183,7 +259,7 @@ impl Transport for TestTransport {
     }
 
     fn time_zone(&self) -> TimeZone {
-        self.0.state().time_zone.clone()
+        self.0.time_zone()
     }
 
     fn send(&mut self, _: &[u8]) -> io::Result<()> {

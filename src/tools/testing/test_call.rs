@@ -1,50 +1,50 @@
 //! A call that a test has placed, as the words of tests see it.
 
-use super::call_thread::CallThread;
+use super::args::WordError;
 use super::expectation::FailedExpectation;
 use super::line::{Line, MAX_WAIT};
 use super::line_state::{Goal, LineState};
 use super::prompt::{self, Prompt};
 use super::scripts::Prepared;
-use crate::pbx::{Act, Sounds};
+use super::step::{Step, StepResult};
+use super::test::Test;
+use crate::calendar::TimeZone;
+use crate::command::Value;
+use crate::pbx::Sounds;
 use crate::script::nearest;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The call that a test placed last, in progress or over.
 #[derive(Debug)]
 pub(super) struct TestCall {
-    pub thread: CallThread,
+    pub line: Arc<Line>,
     pub prepared: Arc<Prepared>,
     /// The number of prompts that the test has seen.
     pub seen: usize,
     pub fault_is_expected: bool,
     pub sounds: Arc<Sounds>,
     pub seed: u64,
+    /// The path of the script, the options, the time zone of the server, and AstDB at the beginning.
+    pub path: PathBuf,
+    pub given: Value,
+    pub zone: TimeZone,
+    pub database: Vec<(String, String)>,
 }
 
 impl TestCall {
     pub fn line(&self) -> &Line {
-        &self.thread.line
+        &self.line
     }
 
-    /// Lets time pass until the next prompt like this begins, or any prompt.
-    pub fn next_prompt(&mut self, like: Option<&str>) -> Option<Prompt> {
-        let find = |state: &LineState, seen: usize| {
-            let new = state.heard.iter().enumerate().skip(seen);
-            new.filter(|(_, prompt)| like.is_none_or(|like| prompt::matches(prompt, like)))
-                .map(|(at, prompt)| (at, prompt.clone()))
-                .next()
-        };
-        let mut found = find(&self.line().state(), self.seen);
-        if found.is_none() {
-            let after = self.line().state().heard.len();
-            self.line().run_until(Goal::Prompt { after, like: like.map(str::to_owned) });
-            found = find(&self.line().state(), after);
-        }
-        let all = self.line().state().heard.len();
-        self.seen = found.as_ref().map_or(all, |(at, _)| at + 1);
-        found.map(|(_, prompt)| prompt)
+    /// Returns the next prompt like this that the test hasn't seen yet, or any prompt.
+    fn find_prompt(&mut self, like: Option<&str>) -> Option<Prompt> {
+        let state = self.line.state();
+        let new = state.heard.iter().enumerate().skip(self.seen);
+        let found = { new }.find(|(_, prompt)| like.is_none_or(|like| prompt::matches(prompt, like)));
+        self.seen = found.as_ref().map_or(state.heard.len(), |(at, _)| at + 1);
+        found.map(|(_, prompt)| prompt.clone())
     }
 
     /// Returns a hint about a prompt that can never come: what the test may have meant.
@@ -59,14 +59,6 @@ impl TestCall {
             Some(near) => format!("there is no sound file `{like}`: did you mean `{near}`?"),
             None => format!("there is no sound file `{like}`, so it cannot be heard"),
         })
-    }
-
-    /// Hangs up, and runs the call to its end.
-    pub fn finish(&mut self) {
-        if self.line().state().ended.is_none() {
-            self.line().perform([Act::HangUp].into_iter(), Duration::ZERO);
-            self.line().run_until(Goal::End);
-        }
     }
 
     /// Returns what failed in a function of the test that stood in for something, unless that is known already.
@@ -88,6 +80,28 @@ impl TestCall {
             format!("the script has a fault: {}", state.ended.as_ref()?.fault.as_ref()?.message)
         };
         Some(FailedExpectation { message, ..FailedExpectation::default() })
+    }
+}
+
+/// Lets time pass until the next prompt like this begins, or any prompt.
+pub(super) fn next_prompt(
+    test: &Arc<Test>,
+    word: &'static str,
+    like: Option<String>,
+    then: impl FnOnce(&Arc<Test>, Option<Prompt>) -> StepResult + Send + 'static,
+) -> StepResult {
+    let find = move |test: &Test| -> Result<_, WordError> {
+        let mut state = test.state();
+        let call = state.call(word)?;
+        let goal = Goal::Prompt { after: call.line().state().heard.len(), like: like.clone() };
+        Ok((call.find_prompt(like.as_deref()), goal))
+    };
+    match find(test)? {
+        (None, goal) => Step::until(goal, move |test| {
+            let (found, _) = find(test)?;
+            then(test, found)
+        }),
+        (found, _) => then(test, found),
     }
 }
 

@@ -3,16 +3,30 @@
 use super::args::{Args, WordResult};
 use super::call_options::CALL_OPTIONS;
 use super::stand_in::AsteriskPart;
+use super::step::StepResult;
 use super::test::Test;
 use super::words::{self, asterisk};
 use crate::command::{Example, Function, Kind, Param, Returns, Type, declarations};
+use std::sync::Arc;
 
 /// A word, with its declaration and its body.
 pub(super) struct Row {
     pub function: Function,
-    pub body: fn(&Test, &mut Args<'_, '_>) -> WordResult,
+    pub body: Body,
     /// What it does in a function that stands in for something of the dialplan; `None` if it has no meaning there.
     pub in_stand_ins: Option<StandInBody>,
+}
+
+/// What a word does.
+pub(super) enum Body {
+    /// Something that takes no time.
+    AtOnce(fn(&Arc<Test>, &mut Args<'_, '_>) -> WordResult),
+    /// Keeps a function of the test, and so does it in each run of the test.
+    Keeps(fn(&Arc<Test>, &mut Args<'_, '_>) -> WordResult),
+    /// Lets time pass in the call.
+    Waits(fn(&Arc<Test>, &mut Args<'_, '_>) -> StepResult),
+    /// Places a call, among whose options are functions of the test.
+    Places(fn(&Arc<Test>, &mut Args<'_, '_>) -> StepResult),
 }
 
 /// The body of a word in a function that stands in for something of the dialplan.
@@ -67,7 +81,7 @@ const fn store_row(
     returns: Returns,
     examples: &'static [Example],
 ) -> Row {
-    Row { function: Function { name, summary, params, returns, examples }, body: words::ask_store, in_stand_ins: None }
+    Row { function: Function { name, summary, params, returns, examples }, body: Body::AtOnce(words::ask_store), in_stand_ins: None }
 }
 
 pub(super) static TABLE: [Row; 51] = [
@@ -88,7 +102,7 @@ pub(super) static TABLE: [Row; 51] = [
                 ),
             ],
         },
-        body: words::place_call,
+        body: Body::Places(words::place_call),
         in_stand_ins: None,
     },
     Row {
@@ -105,7 +119,7 @@ pub(super) static TABLE: [Row; 51] = [
                 r#""guess-higher""#,
             )],
         },
-        body: words::press,
+        body: Body::Waits(words::press),
         in_stand_ins: None,
     },
     Row {
@@ -116,7 +130,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"place_call("guess"); wait(1.5); seconds()"#, "1.5")],
         },
-        body: words::wait,
+        body: Body::Waits(words::wait),
         in_stand_ins: Some(asterisk::wait),
     },
     Row {
@@ -127,7 +141,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("the prompt as text, such as `\"number 42\"`"),
             examples: &[example(r#"place_call("guess"); wait_for("guess-enter")"#, r#""guess-enter""#)],
         },
-        body: words::wait_for,
+        body: Body::Waits(words::wait_for),
         in_stand_ins: None,
     },
     Row {
@@ -138,7 +152,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"place_call("guess"); wait_for_question(); heard().len()"#, "3")],
         },
-        body: words::wait_for_question,
+        body: Body::Waits(words::wait_for_question),
         in_stand_ins: None,
     },
     Row {
@@ -149,7 +163,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"place_call("guess"); wait(2); hang_up(); ending()"#, r#""HANGUP""#)],
         },
-        body: words::hang_up,
+        body: Body::Waits(words::hang_up),
         in_stand_ins: Some(asterisk::hang_up),
     },
     Row {
@@ -160,7 +174,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"place_call("guess"); send_text("hello")"#, "()")],
         },
-        body: words::send_text,
+        body: Body::Waits(words::send_text),
         in_stand_ins: None,
     },
     Row {
@@ -174,7 +188,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"place_call("guess"); speak("yes", #{ heard: "guess", confidence: 0.3 })"#, "()")],
         },
-        body: words::speak,
+        body: Body::Waits(words::speak),
         in_stand_ins: None,
     },
     Row {
@@ -188,7 +202,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[],
         },
-        body: words::set_variable,
+        body: Body::AtOnce(words::set_variable),
         in_stand_ins: Some(asterisk::set_variable),
     },
     Row {
@@ -203,7 +217,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: Returns::Never,
             examples: &[],
         },
-        body: words::go_to,
+        body: Body::AtOnce(words::go_to),
         in_stand_ins: Some(asterisk::go_to),
     },
     Row {
@@ -216,7 +230,7 @@ pub(super) static TABLE: [Row; 51] = [
             ),
             examples: &[example(r#"place_call("guess"); next_prompt()"#, r#""guess-welcome""#)],
         },
-        body: words::next_prompt,
+        body: Body::Waits(words::next_prompt),
         in_stand_ins: None,
     },
     Row {
@@ -227,7 +241,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("an integer"),
             examples: &[example(r#"place_call("guess", #{ database: #{ "guess/100": 7 } }); next_number()"#, "7")],
         },
-        body: words::next_number,
+        body: Body::Waits(words::next_number),
         in_stand_ins: None,
     },
     Row {
@@ -238,7 +252,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("a text, which keeps leading zeros: to press, for instance"),
             examples: &[example(r#"place_call("memory"); press("1"); next_digits().len()"#, "3")],
         },
-        body: words::next_digits,
+        body: Body::Waits(words::next_digits),
         in_stand_ins: None,
     },
     Row {
@@ -249,7 +263,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("an array of texts"),
             examples: &[example(r#"place_call("guess"); heard()"#, r#"["guess-welcome"]"#)],
         },
-        body: words::heard,
+        body: Body::AtOnce(words::heard),
         in_stand_ins: None,
     },
     Row {
@@ -264,7 +278,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("a text; `()` when it is unset"),
             examples: &[example(r#"place_call("memory"); hang_up(); variable("MEMORY_SCORE")"#, r#""0""#)],
         },
-        body: words::variable,
+        body: Body::AtOnce(words::variable),
         in_stand_ins: Some(asterisk::variable),
     },
     Row {
@@ -275,7 +289,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("a text; `()` when there is none"),
             examples: &[example(r#"place_call("subtraction"); hang_up(); database("subtraction", "100")"#, r#""0""#)],
         },
-        body: words::database,
+        body: Body::AtOnce(words::database),
         in_stand_ins: Some(asterisk::database),
     },
     Row {
@@ -286,7 +300,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("an array of texts such as `\"Dial(PJSIP/200,30,g)\"`"),
             examples: &[example(r#"place_call("guess"); executed()"#, "[]")],
         },
-        body: words::executed,
+        body: Body::AtOnce(words::executed),
         in_stand_ins: None,
     },
     Row {
@@ -297,7 +311,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("an array of texts"),
             examples: &[example(r#"place_call("guess"); log()"#, "[]")],
         },
-        body: words::log,
+        body: Body::AtOnce(words::log),
         in_stand_ins: None,
     },
     Row {
@@ -308,7 +322,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("`\"SUCCESS\"`, `\"HANGUP\"` or `\"FAILURE\"`; `()` during the call"),
             examples: &[example(r#"place_call("guess"); ending()"#, "()")],
         },
-        body: words::ending,
+        body: Body::AtOnce(words::ending),
         in_stand_ins: None,
     },
     Row {
@@ -319,7 +333,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("a number with a fraction"),
             examples: &[example(r#"place_call("guess"); wait(1); seconds()"#, "1.0")],
         },
-        body: words::seconds,
+        body: Body::AtOnce(words::seconds),
         in_stand_ins: Some(asterisk::seconds),
     },
     Row {
@@ -333,7 +347,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"place_call("guess"); expect(seconds() < 1, "it has just begun")"#, "()")],
         },
-        body: words::expect,
+        body: Body::AtOnce(words::expect),
         in_stand_ins: Some(asterisk::expect),
     },
     Row {
@@ -347,7 +361,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"place_call("guess"); expect_equal(heard().len(), 1)"#, "()")],
         },
-        body: words::expect_equal,
+        body: Body::AtOnce(words::expect_equal),
         in_stand_ins: Some(asterisk::expect_equal),
     },
     Row {
@@ -361,7 +375,7 @@ pub(super) static TABLE: [Row; 51] = [
                 "()",
             )],
         },
-        body: words::expect_prompt,
+        body: Body::Waits(words::expect_prompt),
         in_stand_ins: None,
     },
     Row {
@@ -375,7 +389,7 @@ pub(super) static TABLE: [Row; 51] = [
                 "()",
             )],
         },
-        body: words::expect_number,
+        body: Body::Waits(words::expect_number),
         in_stand_ins: None,
     },
     Row {
@@ -395,7 +409,7 @@ pub(super) static TABLE: [Row; 51] = [
                 "()",
             )],
         },
-        body: words::expect_said,
+        body: Body::Waits(words::expect_said),
         in_stand_ins: None,
     },
     Row {
@@ -406,7 +420,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[],
         },
-        body: words::expect_spoken,
+        body: Body::Waits(words::expect_spoken),
         in_stand_ins: None,
     },
     Row {
@@ -420,7 +434,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"place_call("memory"); hang_up(); expect_variable("MEMORY_SCORE", 0)"#, "()")],
         },
-        body: words::expect_variable,
+        body: Body::AtOnce(words::expect_variable),
         in_stand_ins: Some(asterisk::expect_variable),
     },
     Row {
@@ -434,7 +448,7 @@ pub(super) static TABLE: [Row; 51] = [
                 "()",
             )],
         },
-        body: words::expect_database,
+        body: Body::AtOnce(words::expect_database),
         in_stand_ins: Some(asterisk::expect_database),
     },
     Row {
@@ -448,7 +462,7 @@ pub(super) static TABLE: [Row; 51] = [
                 "()",
             )],
         },
-        body: words::expect_log,
+        body: Body::AtOnce(words::expect_log),
         in_stand_ins: None,
     },
     Row {
@@ -464,7 +478,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"place_call("guess"); expect_end()"#, "()")],
         },
-        body: words::expect_end,
+        body: Body::Waits(words::expect_end),
         in_stand_ins: None,
     },
     Row {
@@ -475,7 +489,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[],
         },
-        body: words::expect_fault,
+        body: Body::Waits(words::expect_fault),
         in_stand_ins: None,
     },
     Row {
@@ -498,7 +512,7 @@ pub(super) static TABLE: [Row; 51] = [
                 "()",
             )],
         },
-        body: words::answer_http,
+        body: Body::Keeps(words::answer_http),
         in_stand_ins: None,
     },
     Row {
@@ -515,7 +529,7 @@ pub(super) static TABLE: [Row; 51] = [
                 "()",
             )],
         },
-        body: words::set_up_sql,
+        body: Body::AtOnce(words::set_up_sql),
         in_stand_ins: None,
     },
     Row {
@@ -537,7 +551,7 @@ pub(super) static TABLE: [Row; 51] = [
                 "()",
             )],
         },
-        body: words::answer_sql,
+        body: Body::Keeps(words::answer_sql),
         in_stand_ins: None,
     },
     Row {
@@ -559,7 +573,7 @@ pub(super) static TABLE: [Row; 51] = [
                 "()",
             )],
         },
-        body: words::answer_program,
+        body: Body::Keeps(words::answer_program),
         in_stand_ins: None,
     },
     Row {
@@ -579,7 +593,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"service_is_down("weather"); place_call("guess")"#, "()")],
         },
-        body: words::service_is_down,
+        body: Body::AtOnce(words::service_is_down),
         in_stand_ins: None,
     },
     Row {
@@ -597,7 +611,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[example(r#"service_is_slow("weather", 1.5); place_call("guess")"#, "()")],
         },
-        body: words::service_is_slow,
+        body: Body::AtOnce(words::service_is_slow),
         in_stand_ins: None,
     },
     Row {
@@ -617,7 +631,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[],
         },
-        body: words::expect_http,
+        body: Body::AtOnce(words::expect_http),
         in_stand_ins: None,
     },
     Row {
@@ -642,7 +656,7 @@ pub(super) static TABLE: [Row; 51] = [
                 ),
             ],
         },
-        body: words::expect_sql_value,
+        body: Body::AtOnce(words::expect_sql_value),
         in_stand_ins: None,
     },
     Row {
@@ -656,7 +670,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[],
         },
-        body: words::expect_mail,
+        body: Body::AtOnce(words::expect_mail),
         in_stand_ins: None,
     },
     Row {
@@ -670,7 +684,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[],
         },
-        body: words::expect_job,
+        body: Body::AtOnce(words::expect_job),
         in_stand_ins: None,
     },
     Row {
@@ -681,7 +695,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: returns("how many functions ran to their end; one that lacks a service waits for the next time"),
             examples: &[example(r#"place_call("guess"); hang_up(); run_jobs()"#, "0")],
         },
-        body: words::run_jobs,
+        body: Body::AtOnce(words::run_jobs),
         in_stand_ins: None,
     },
     Row {
@@ -695,7 +709,7 @@ pub(super) static TABLE: [Row; 51] = [
             returns: NOTHING,
             examples: &[],
         },
-        body: words::expect_call_out,
+        body: Body::AtOnce(words::expect_call_out),
         in_stand_ins: None,
     },
     store_row(

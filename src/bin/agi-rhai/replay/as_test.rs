@@ -1,4 +1,4 @@
-//! Converts a recorded call to a test for `agi-rhai test`.
+//! Converts a recorded call to a test for `agi-rhai test`, and to what its caller did.
 //!
 //! The steps of the caller are tied to the prompts they heard, since prompts in the simulator are a little longer or
 //! shorter than on a real line.
@@ -38,9 +38,49 @@ fn moment(tape: &Tape) -> Option<jiff::Timestamp> {
 /// Returns the source of the test.
 pub fn test(tape: &Tape, script: &Path, name: &str) -> String {
     let sounds = Sounds::beside(script).unwrap_or_default();
-    let mut writer = TestWriter { tape, sounds, ..TestWriter::new(tape) };
+    let mut writer = TestWriter { sounds, ..TestWriter::new(tape) };
     writer.read_tape();
     writer.finish(script, name)
+}
+
+/// What the caller of a recorded call did, and the options of `place_call` with which it can be made again.
+#[allow(dead_code, reason = "the playground plays it")]
+pub struct Caller {
+    pub acts: Vec<Act>,
+    pub options: Vec<(&'static str, Value)>,
+    /// What can't be played again, for the reader.
+    pub lacking: Vec<String>,
+}
+
+/// Something that the caller did.
+#[allow(dead_code, reason = "the playground plays it")]
+pub struct Act {
+    /// When it was done, in the recording.
+    pub at: Duration,
+    /// The index of the command or request in the recording during which it was done.
+    pub during: usize,
+    pub deed: Deed,
+}
+
+/// What a caller does.
+#[allow(dead_code, reason = "the playground plays it")]
+pub enum Deed {
+    /// Presses keys, [`KEY_INTERVAL`] apart.
+    Keys(String),
+    /// Says something, as the engine understood it, and how sure it was.
+    Says(String, Option<f64>),
+    HangsUp,
+}
+
+/// Returns what the caller did.
+#[allow(dead_code, reason = "the playground plays it")]
+pub fn caller(tape: &Tape, script: &Path) -> Caller {
+    let sounds = Sounds::beside(script).unwrap_or_default();
+    let mut writer = TestWriter { sounds, ..TestWriter::new(tape) };
+    writer.read_tape();
+    let options = writer.options();
+    let steps = writer.steps.iter().filter_map(|step| step.strip_prefix("// "));
+    Caller { lacking: steps.map(str::to_owned).collect(), acts: writer.acts, options }
 }
 
 /// Collects the steps and the set-up of the test.
@@ -48,6 +88,9 @@ struct TestWriter<'a> {
     tape: &'a Tape,
     sounds: Sounds,
     steps: Vec<String>,
+    acts: Vec<Act>,
+    /// The index of the last command or request.
+    during: usize,
     /// When in the recording the last prompt or question began for which the test waits.
     synced: Duration,
     /// The timeout of an unanswered question, which has to pass first.
@@ -106,6 +149,8 @@ impl<'a> TestWriter<'a> {
             tape,
             sounds: Sounds::default(),
             steps: Vec::new(),
+            acts: Vec::new(),
+            during: 0,
             synced: Duration::ZERO,
             unanswered: None,
             hung_up: false,
@@ -132,6 +177,9 @@ impl<'a> TestWriter<'a> {
         let mut asked_at = Duration::ZERO;
         let tape = self.tape;
         for (at, line) in tape.lines.iter().enumerate() {
+            if matches!(line.event, Event::Sent(_) | Event::Request(_)) {
+                self.during = at;
+            }
             match &line.event {
                 Event::Sent(bytes) => sent = Some((bytes.0.clone(), line.at)),
                 Event::Heard(heard) => {
@@ -195,8 +243,13 @@ impl<'a> TestWriter<'a> {
         false
     }
 
+    fn act(&mut self, at: Duration, deed: Deed) {
+        self.acts.push(Act { at, during: self.during, deed });
+    }
+
     fn hang_up(&mut self, at: Duration, max: Option<Duration>) {
         self.hung_up = true;
+        self.act(at, Deed::HangsUp);
         self.wait(at.saturating_sub(self.synced), max);
         self.step("hang_up();");
     }
@@ -279,6 +332,7 @@ impl<'a> TestWriter<'a> {
         let before = KEY_INTERVAL * u32::try_from(keys.len() - 1).unwrap_or(0) + silence;
         self.wait(exchange.took().saturating_sub(before), Some(max));
         self.step(format!("press({});", literal(&keys)));
+        self.act(exchange.heard.saturating_sub(before).max(exchange.sent), Deed::Keys(keys));
         self.synced = exchange.heard;
     }
 
@@ -360,6 +414,10 @@ impl<'a> TestWriter<'a> {
                 return;
             }
         };
+        match text("ended_by") {
+            "key" => self.act(acted, Deed::Keys(text("key").to_owned())),
+            _ => self.act(acted, Deed::Says(text("text").to_owned(), number("confidence"))),
+        }
         self.wait(acted.saturating_sub(self.synced), left.map(|left| left.saturating_sub(SAFETY_MARGIN)));
         self.step(step);
         self.synced = to;
@@ -451,11 +509,14 @@ impl<'a> TestWriter<'a> {
             let entered = self.read_later(exchange.at, arguments[0]).unwrap_or_default();
             if !entered.is_empty() {
                 self.wait(Duration::from_secs(1), Some(lasts));
-                self.step(format!("press({});", literal(&format!("{entered}#"))));
+                let keys = format!("{entered}#");
+                self.step(format!("press({});", literal(&keys)));
+                self.act(exchange.sent + exchange.took().min(Duration::from_secs(1)), Deed::Keys(keys));
             }
         } else if let Some(key) = exchange.key().filter(|_| application == "background") {
             self.wait(exchange.took(), Some(lasts.saturating_sub(SAFETY_MARGIN)));
             self.step(format!("press({});", literal(&key.to_string())));
+            self.act(exchange.heard, Deed::Keys(key.to_string()));
         } else if !["Playback", "BackGround", "Dial", "Set", "NoOp", "Verbose", "Wait", "Answer"]
             .iter()
             .any(|silent| silent.eq_ignore_ascii_case(&application))
@@ -551,7 +612,8 @@ impl<'a> TestWriter<'a> {
         let mut test = format!("// Recorded{when}, version {} of the script{redacted}.\n", printable(&header.version));
         let file = script.file_name().unwrap_or_default().to_string_lossy();
         let file = file.strip_suffix(".rhai").unwrap_or(&file);
-        let options = self.options();
+        let options: Vec<String> =
+            self.options().iter().map(|(name, value)| format!("{name}: {}", written(value))).collect();
         let _ = writeln!(test, "fn {name}() {{");
         for line in answer_lines(&self.asked) {
             let _ = writeln!(test, "    {}", printable(&line));
@@ -573,11 +635,11 @@ impl<'a> TestWriter<'a> {
     }
 
     /// Returns the options of `place_call`.
-    fn options(&self) -> Vec<String> {
+    fn options(&self) -> Vec<(&'static str, Value)> {
         let header = &self.tape.header;
         let environment = Environment::parse(&self.tape.environment()).ok();
         let get = |name: &str| environment.as_ref().and_then(|all| all.get(name).map(std::borrow::Cow::into_owned));
-        let mut options = Vec::new();
+        let mut options: Vec<(&'static str, Value)> = Vec::new();
         let named = [
             ("callerid", "agi_callerid", "100"),
             ("name", "agi_calleridname", "unknown"),
@@ -589,54 +651,60 @@ impl<'a> TestWriter<'a> {
         for (option, line, usual) in named {
             match get(line) {
                 Some(value) if value == usual => {}
-                Some(value) if value == "unknown" => options.push(format!("{option}: \"\"")),
-                Some(value) => options.push(format!("{option}: {}", literal(&value))),
+                Some(value) if value == "unknown" => options.push((option, "".into())),
+                Some(value) => options.push((option, value.into())),
                 None => {}
             }
         }
         // Numbers in Rhai are signed.
-        options.push(match i64::try_from(header.seed) {
-            Ok(seed) => format!("seed: {seed}"),
-            Err(_) => format!("seed: {}", header.seed.cast_signed()),
-        });
+        options.push(("seed", header.seed.cast_signed().into()));
         if self.tape.lines.iter().any(|line| matches!(line.event, Event::Asked(_))) {
-            options.push(format!("time: {}", header.started.as_secs()));
+            options.push(("time", header.started.as_secs().into()));
             if let Some(zone) = header.time_zone.as_deref().filter(|zone| *zone != "UTC" && *zone != "Etc/UTC") {
-                options.push(format!("zone: {}", literal(zone)));
+                options.push(("zone", zone.into()));
             }
         }
-        let list = |texts: &[String]| texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ");
-        let map = |items: Vec<(String, &String)>| {
-            let items: Vec<_> =
-                items.iter().map(|(name, value)| format!("{}: {}", literal(name), literal(value))).collect();
-            format!("#{{ {} }}", items.join(", "))
-        };
         if !header.args.is_empty() {
-            options.push(format!("args: [{}]", list(&header.args)));
+            options.push(("args", header.args.clone().into()));
         }
+        let map = |items: Vec<(String, &String)>| -> Value {
+            items.into_iter().map(|(name, value)| (name, Value::from(value.as_str()))).collect()
+        };
         if !header.params.is_empty() {
-            options.push(format!("params: {}", map(header.params.iter().map(|(n, v)| (n.clone(), v)).collect())));
+            options.push(("params", map(header.params.iter().map(|(n, v)| (n.clone(), v)).collect())));
         }
         if !self.variables.is_empty() {
-            options.push(format!("variables: {}", map(self.variables.iter().map(|(n, v)| (n.clone(), v)).collect())));
+            options.push(("variables", map(self.variables.iter().map(|(n, v)| (n.clone(), v)).collect())));
         }
         if !self.database.is_empty() {
             let entries = self.database.iter().map(|((family, key), value)| (format!("{family}/{key}"), value));
-            options.push(format!("database: {}", map(entries.collect())));
+            options.push(("database", map(entries.collect())));
         }
         if !self.missing.is_empty() {
             let mut missing = self.missing.clone();
             missing.sort();
             missing.dedup();
-            options.push(format!("missing: [{}]", list(&missing)));
+            options.push(("missing", missing.into()));
         }
         if self.silent {
-            options.push("voice: \"silent\"".to_owned());
+            options.push(("voice", "silent".into()));
         }
         if let Some(status) = &self.dial_status {
-            options.push(format!("dial_status: {}", literal(status)));
+            options.push(("dial_status", status.as_str().into()));
         }
         options
+    }
+}
+
+/// Returns the value of an option as a test writes it.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
+        Value::Object(items) => {
+            let items = items.iter().map(|(name, value)| format!("{}: {}", literal(name), written(value)));
+            format!("#{{ {} }}", items.collect::<Vec<_>>().join(", "))
+        }
+        other => shown(other),
     }
 }
 

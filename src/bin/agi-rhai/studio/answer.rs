@@ -80,7 +80,12 @@ pub struct Events(Sender<Bytes>);
 impl Events {
     /// Returns where to send events, and the answer that brings them to their reader.
     pub fn new() -> (Self, Answer) {
-        let (sender, receiver) = channel(EVENTS);
+        Self::holding(EVENTS)
+    }
+
+    /// The same, with at most so many events that wait for a slow reader.
+    pub fn holding(count: usize) -> (Self, Answer) {
+        let (sender, receiver) = channel(count);
         let stream = unfold(receiver, async |mut receiver: Receiver<Bytes>| {
             let bytes = receiver.recv().await?;
             Some((Ok::<_, Infallible>(Frame::data(bytes)), receiver))
@@ -92,6 +97,11 @@ impl Events {
     /// Sends an event, and waits while the reader has too many before it. Returns whether the reader is still there.
     pub async fn send(&self, name: &str, value: &impl Serialize) -> bool {
         self.0.send(event(name, value)).await.is_ok()
+    }
+
+    /// The same, for a value that is JSON already, in one line.
+    pub async fn send_json(&self, name: &str, json: &str) -> bool {
+        self.0.send(Bytes::from(format!("event: {name}\ndata: {json}\n\n"))).await.is_ok()
     }
 
     /// Sends nothing, which shows both ends that the other one is still there.

@@ -86,6 +86,7 @@ impl From<io::Error> for Refusal {
             ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
                 Self::Unfit("it is a link out of the folder")
             }
+            _ if Errno::from_io_error(&error) == Some(Errno::LOOP) => Self::Unfit("it is a link to itself"),
             _ => Self::System(error),
         }
     }
@@ -101,7 +102,7 @@ impl Folder {
     /// # Errors
     /// There is no such folder, or it can't be read.
     pub fn new(path: &Path) -> io::Result<Self> {
-        let folder = Self { path: std::path::absolute(path)?, changing: Mutex::new(()) };
+        let folder = Self { path: std::path::absolute(path)?.components().collect(), changing: Mutex::new(()) };
         folder.dir()?.entries()?;
         Ok(folder)
     }
@@ -204,6 +205,11 @@ fn folder_of(root: &Dir, path: &Path) -> io::Result<Dir> {
 
 /// Opens a file, if it is one. A pipe would wait for its other end.
 fn open(root: &Dir, path: &Path, options: &mut OpenOptions) -> Result<File, Refusal> {
+    let path = &root.canonicalize(path)?;
+    if Kind::of(path).is_none() {
+        // Such as the operator's file, which holds secrets.
+        return Err(Refusal::Unfit("it is a link to what isn't shown here"));
+    }
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = root.open_with(path, options.custom_flags(flags.bits().cast_signed()))?;
     if file.metadata()?.is_file() {

@@ -8,6 +8,7 @@ mod changes;
 mod folder;
 mod guard;
 mod listen;
+pub mod live;
 mod names;
 mod page;
 mod peer;
@@ -20,6 +21,7 @@ use anyhow::{Context, Result};
 use folder::Folder;
 use guard::Guard;
 use listen::Listening;
+use live::Live;
 use page::Page;
 use server::{Part, Running, Studio, serve};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -35,9 +37,13 @@ use std::sync::Arc;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 ended by Ctrl+C or a signal, 2 wrong usage, or it could not start.")]
 pub struct StudioOptions {
-    /// Folder of the scripts, with all folders below
-    #[arg(value_name = "FOLDER", default_value = ".")]
-    folder: PathBuf,
+    /// Folder of the scripts, with all folders below [default: the current one, or that of --server]
+    #[arg(value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+
+    /// Control socket of a server on this machine, whose calls are then shown; only its user and root may use it
+    #[arg(long, value_name = "SOCKET")]
+    server: Option<PathBuf>,
 
     /// Address to listen on, such as 8300, 127.0.0.1:8300 or [::1]:8300 [default: 127.0.0.1:8300, or the next port that
     /// is free]
@@ -70,9 +76,16 @@ fn run(options: &StudioOptions) -> Result<()> {
     // SIGHUP comes when the terminal is closed.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot catch signals")?;
     let page = options.page.as_deref();
-    let studio = start(&options.folder, page, options.listen.as_deref(), Vec::new())?;
+    let live = options.server.as_deref().map(Live::new);
+    let folder = match (&options.folder, &live) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(live)) => live.scripts().context("no folder is named, and the server doesn't tell its own")?,
+        (None, None) => PathBuf::from("."),
+    };
+    let more = live.map(|live| ("live", Arc::new(live) as Arc<dyn Part>)).into_iter().collect();
+    let studio = start(&folder, page, options.listen.as_deref(), more)?;
     let address = &studio.address;
-    out::line(format_args!("The studio of {} is at\n\n    {address}\n\nCtrl+C ends it.", options.folder.display()));
+    out::line(format_args!("The studio of {} is at\n\n    {address}\n\nCtrl+C ends it.", folder.display()));
     if !options.no_open {
         browser::open(&studio.opening);
     }

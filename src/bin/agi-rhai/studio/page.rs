@@ -44,7 +44,7 @@ impl Page {
 
     /// Answers a request for a file of the page.
     pub fn answer(&self, path: &str, headers: &HeaderMap) -> Answer {
-        let name = if path == "/" { INDEX } else { path.trim_start_matches('/') };
+        let name = if path == "/" { INDEX } else { path.strip_prefix('/').unwrap_or(path) };
         let Some((content, is_packed)) = self.read(name) else {
             return refusal(StatusCode::NOT_FOUND, "there is no such page");
         };

@@ -5,29 +5,34 @@ use crate::pbx::{Act, Digit, Utterance};
 use crate::tools::testing::args::WordError;
 use crate::tools::testing::args::{Args, WordResult};
 use crate::tools::testing::line_state::Goal;
+use crate::tools::testing::step::{Step, StepResult};
 use crate::tools::testing::test::Test;
-use rhai::Dynamic;
+use std::sync::Arc;
 use std::time::Duration;
 
 const WANTED_OF_SPEECH: &str = "a map such as `#{ heard: \"guess\", confidence: 0.3 }`";
 
-pub fn press(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn press(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let keys = args.word(0)?;
     let interval = if args.has(1) { args.duration(1)? } else { Duration::from_millis(100) };
     let keys = read_keys(&keys).map_err(|letter| {
         WordError::Misuse(format!("press: `{letter}` is not a key of a telephone; the keys are 0-9, *, # and A-D"))
     })?;
-    test.state().active_call("press")?.line().perform(keys.into_iter(), interval);
-    Ok(Dynamic::UNIT)
+    act(test, "press", keys, interval)
 }
 
-pub fn send_text(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+/// Lets the caller do something now.
+fn act(test: &Test, word: &str, acts: Vec<Act>, interval: Duration) -> StepResult {
+    test.state().active_call(word)?.line().plan(acts.into_iter(), interval);
+    Step::until(Goal::Actions, |_| Ok(Step::DONE))
+}
+
+pub fn send_text(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let message = args.text(0)?;
-    test.state().active_call("send_text")?.line().perform([Act::Says(message)].into_iter(), Duration::ZERO);
-    Ok(Dynamic::UNIT)
+    act(test, "send_text", vec![Act::Says(message)], Duration::ZERO)
 }
 
-pub fn speak(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn speak(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let said = args.word(0)?;
     let mut utterance = Utterance::clear(&said);
     if args.has(1) {
@@ -42,8 +47,7 @@ pub fn speak(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
             }
         }
     }
-    test.state().active_call("speak")?.line().perform([Act::Speaks(utterance)].into_iter(), Duration::ZERO);
-    Ok(Dynamic::UNIT)
+    act(test, "speak", vec![Act::Speaks(utterance)], Duration::ZERO)
 }
 
 /// Reads a number from 0 to 1 as a percentage.
@@ -57,21 +61,21 @@ fn percent(value: &Value) -> Option<u8> {
     Some((share * 100.0).round() as u8)
 }
 
-pub fn hang_up(test: &Test, _: &mut Args<'_, '_>) -> WordResult {
-    test.state().active_call("hang_up")?.finish();
-    Ok(Dynamic::UNIT)
+pub fn hang_up(test: &Arc<Test>, _: &mut Args<'_, '_>) -> StepResult {
+    test.state().active_call("hang_up")?;
+    test.hang_up(|_| Ok(Step::DONE))
 }
 
-pub fn wait(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn wait(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let length = args.duration(0)?;
-    let mut state = test.state();
-    let call = state.call("wait")?;
-    let until = call.line().state().now + length;
-    call.line().run_until(Goal::Moment(until));
-    // Time also passes after the end of a call, before the next one.
-    let mut state = call.line().state();
-    state.now = state.now.max(until);
-    Ok(Dynamic::UNIT)
+    let until = test.state().call("wait")?.line().state().now + length;
+    Step::until(Goal::Moment(until), move |test| {
+        // Time also passes after the end of a call, before the next one.
+        let mut state = test.state();
+        let mut line = state.call("wait")?.line().state();
+        line.now = line.now.max(until);
+        Ok(Step::DONE)
+    })
 }
 
 /// Refuses a word that only a function that stands in for something can use.
@@ -82,11 +86,11 @@ fn only_in_stand_ins(args: &Args<'_, '_>, instead: &str) -> WordResult {
     Err(WordError::Misuse(format!("{word} {problem}; {instead}")))
 }
 
-pub fn set_variable(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn set_variable(_: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     only_in_stand_ins(args, "`place_call(script, #{ variables: #{ NAME: 1 } })` sets variables before a call")
 }
 
-pub fn go_to(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn go_to(_: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     only_in_stand_ins(args, "`variable(\"CONTEXT\")` and `variable(\"EXTEN\")` say where the dialplan goes on")
 }
 

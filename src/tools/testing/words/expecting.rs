@@ -4,14 +4,16 @@ use super::hearing::spoken;
 use super::looking::value_of;
 use crate::command::Value;
 use crate::script::{MAX_MESSAGE, quoted};
-use crate::tools::testing::args::{Args, WordError, WordResult, as_text, shown, unmet};
+use crate::tools::testing::args::{Args, WordResult, as_text, shown, unmet};
 use crate::tools::testing::line_state::Goal;
 use crate::tools::testing::prompt::{Prompt, matches};
+use crate::tools::testing::step::{Step, StepResult};
 use crate::tools::testing::test::Test;
-use crate::tools::testing::test_call::why_nothing_comes;
+use crate::tools::testing::test_call::{TestCall, next_prompt, why_nothing_comes};
 use rhai::{Dynamic, INT};
+use std::sync::Arc;
 
-pub fn expect(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect(_: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     judge(args)
 }
 
@@ -42,7 +44,7 @@ pub(super) fn same(one: &Value, other: &Value) -> bool {
     }
 }
 
-pub fn expect_equal(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_equal(_: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     compare(args)
 }
 
@@ -64,33 +66,44 @@ pub(super) fn compare(args: &Args<'_, '_>) -> WordResult {
 /// Waits for the next prompt, which must be the right one. `with_manner` says whether a failure shows in which format
 /// and zone a date was said.
 pub(super) fn expect_next(
-    test: &Test,
-    word: &str,
-    wanted: &str,
+    test: &Arc<Test>,
+    word: &'static str,
+    wanted: String,
     with_manner: bool,
-    is_it: impl Fn(&Prompt) -> bool,
-) -> Result<(), WordError> {
-    let mut state = test.state();
-    let call = state.call(word)?;
-    let message = match call.next_prompt(None) {
-        Some(prompt) if is_it(&prompt) => return Ok(()),
-        Some(prompt) => format!("expected {wanted}, but heard `{}`{}", prompt.text, prompt.manner(with_manner)),
-        None => format!("expected {wanted}, but {}", why_nothing_comes(&call.line().state())),
-    };
-    let hint = wanted.strip_prefix("the prompt `").and_then(|like| call.hint_for_prompt(like.trim_end_matches('`')));
-    Err(unmet(message, hint))
+    is_it: impl Fn(&Prompt) -> bool + Send + 'static,
+    then: impl FnOnce(&Arc<Test>) -> StepResult + Send + 'static,
+) -> StepResult {
+    next_prompt(test, word, None, move |test, found| {
+        let mut state = test.state();
+        let call = state.call(word)?;
+        let message = match found {
+            Some(prompt) if is_it(&prompt) => {
+                drop(state);
+                return then(test);
+            }
+            Some(prompt) => format!("expected {wanted}, but heard `{}`{}", prompt.text, prompt.manner(with_manner)),
+            None => format!("expected {wanted}, but {}", why_nothing_comes(&call.line().state())),
+        };
+        let like = wanted.strip_prefix("the prompt `").map(|like| like.trim_end_matches('`'));
+        Err(unmet(message, like.and_then(|like| call.hint_for_prompt(like))))
+    })
 }
 
-pub fn expect_prompt(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+/// The end of a word that has no value.
+pub(super) const fn done(_: &Arc<Test>) -> StepResult {
+    Ok(Step::DONE)
+}
+
+pub fn expect_prompt(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let like = args.word(0)?;
-    expect_next(test, "expect_prompt", &format!("the prompt `{like}`"), false, |prompt| matches(prompt, &like))
-        .map(|()| Dynamic::UNIT)
+    let wanted = format!("the prompt `{like}`");
+    expect_next(test, "expect_prompt", wanted, false, move |prompt| matches(prompt, &like), done)
 }
 
-pub fn expect_number(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_number(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let Value::Int(number) = args.value(0) else { return Err(args.misuse(0, "a whole number")) };
-    let is_it = |prompt: &Prompt| spoken(&prompt.text).and_then(|digits| digits.parse::<INT>().ok()) == Some(number);
-    expect_next(test, "expect_number", &format!("the number {number}"), false, is_it).map(|()| Dynamic::UNIT)
+    let is_it = move |prompt: &Prompt| spoken(&prompt.text).and_then(|digits| digits.parse::<INT>().ok()) == Some(number);
+    expect_next(test, "expect_number", format!("the number {number}"), false, is_it, done)
 }
 
 /// Compares a value that Asterisk keeps, as text, with what the test expects.
@@ -104,18 +117,18 @@ pub(super) fn expect_text(what: &str, actual: Option<String>, expected: &Value) 
     Err(unmet(format!("expected {what} to be {expected}, but it is {actual}"), None))
 }
 
-pub fn expect_variable(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_variable(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let name = args.word(0)?;
     let actual = value_of(test.state().call("expect_variable")?, &name);
     expect_text(&format!("the variable {name}"), actual, &args.value(1))
 }
 
-pub fn expect_database(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_database(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let (family, key) = (args.word(0)?, args.word(1)?);
     expect_text(&format!("{family}/{key} in AstDB"), test.database.get(&family, &key), &args.value(2))
 }
 
-pub fn expect_log(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_log(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let wanted = args.word(0)?;
     let mut state = test.state();
     let state = state.call("expect_log")?.line().state();
@@ -130,38 +143,48 @@ pub fn expect_log(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Err(unmet(format!("expected {} in the script's log, but {lines}", quoted(&wanted, MAX_MESSAGE)), None))
 }
 
-pub fn expect_end(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_end(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let wanted = if args.has(0) { args.text(0)? } else { "SUCCESS".to_owned() };
     if !["SUCCESS", "HANGUP", "FAILURE"].contains(&wanted.as_str()) {
         return Err(args.misuse(0, r#""SUCCESS", "HANGUP" or "FAILURE""#));
     }
-    let mut state = test.state();
-    let call = state.call("expect_end")?;
-    call.line().run_until(Goal::End);
-    let seen = call.line().state().heard.len();
-    call.seen = seen;
-    call.fault_is_expected |= wanted == "FAILURE";
-    let state = call.line().state();
-    match &state.ended {
-        Some(ended) if ended.status == wanted => Ok(Dynamic::UNIT),
-        _ => Err(unmet(format!("expected the call to end with {wanted}, but {}", why_nothing_comes(&state)), None)),
-    }
+    at_end(test, "expect_end", move |call| {
+        call.fault_is_expected |= wanted == "FAILURE";
+        let state = call.line().state();
+        match &state.ended {
+            Some(ended) if ended.status == wanted => Ok(Step::DONE),
+            _ => Err(unmet(format!("expected the call to end with {wanted}, but {}", why_nothing_comes(&state)), None)),
+        }
+    })
 }
 
-pub fn expect_fault(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+/// Lets the call run to its end.
+fn at_end(
+    test: &Arc<Test>,
+    word: &'static str,
+    then: impl FnOnce(&mut TestCall) -> StepResult + Send + 'static,
+) -> StepResult {
+    test.state().call(word)?;
+    Step::until(Goal::End, move |test| {
+        let mut state = test.state();
+        let call = state.call(word)?;
+        let seen = call.line().state().heard.len();
+        call.seen = seen;
+        then(call)
+    })
+}
+
+pub fn expect_fault(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let wanted = args.text(0)?;
-    let mut state = test.state();
-    let call = state.call("expect_fault")?;
-    call.line().run_until(Goal::End);
-    call.fault_is_expected = true;
-    let seen = call.line().state().heard.len();
-    call.seen = seen;
-    let state = call.line().state();
-    match state.ended.as_ref().and_then(|ended| ended.fault.as_ref()) {
-        Some(fault) if fault.message.contains(&wanted) => Ok(Dynamic::UNIT),
-        _ => Err(unmet(
-            format!("expected a fault with {}, but {}", quoted(&wanted, MAX_MESSAGE), why_nothing_comes(&state)),
-            None,
-        )),
-    }
+    at_end(test, "expect_fault", move |call| {
+        call.fault_is_expected = true;
+        let state = call.line().state();
+        match state.ended.as_ref().and_then(|ended| ended.fault.as_ref()) {
+            Some(fault) if fault.message.contains(&wanted) => Ok(Step::DONE),
+            _ => Err(unmet(
+                format!("expected a fault with {}, but {}", quoted(&wanted, MAX_MESSAGE), why_nothing_comes(&state)),
+                None,
+            )),
+        }
+    })
 }

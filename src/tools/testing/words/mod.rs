@@ -16,7 +16,7 @@ pub(super) use expecting::{
 };
 pub(super) use hearing::{heard, next_digits, next_number, next_prompt, wait_for, wait_for_question};
 pub(super) use looking::{database, ending, executed, log, seconds, variable};
-pub(super) use place_call::place_call;
+pub(super) use place_call::{keep_functions, place_call};
 pub(super) use saying::{expect_said, expect_spoken};
 pub(super) use services::{
     answer_http, answer_program, answer_sql, ask_store, expect_call_out, expect_http, expect_job, expect_mail,

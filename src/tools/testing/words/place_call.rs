@@ -1,49 +1,71 @@
 //! The word that places a call.
 
+use crate::command::Value;
 use crate::pbx::IncomingCall;
 use crate::script::LoadError;
-use crate::tools::testing::args::{Args, WordError, WordResult, unmet};
+use crate::session::Session;
+use crate::tools::testing::args::{Args, WordError, unmet};
 use crate::tools::testing::call_options::CallOptions;
-use crate::tools::testing::call_thread::{CallSetup, CallThread};
 use crate::tools::testing::expectation::FailedExpectation;
 use crate::tools::testing::line::Line;
+use crate::tools::testing::line_state::Goal;
+use crate::tools::testing::ready_call::ReadyCall;
+use crate::tools::testing::scripted_caller::ScriptedCaller;
 use crate::tools::testing::stand_in::TestFunctions;
+use crate::tools::testing::step::{Step, StepResult};
 use crate::tools::testing::test::Test;
 use crate::tools::testing::test_call::TestCall;
-use rhai::Dynamic;
+use crate::tools::testing::watched::{CommandObserver, WatchedSimulator};
+use crate::transport::Simulator;
 use std::sync::Arc;
 
-pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn place_call(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let name = args.word(0)?;
-    let mut state = test.state();
-    let state = &mut *state;
-    if let Some(call) = &mut state.call {
-        call.finish();
-        if let Some(failed) = call.take_failed_in_stand_in().or_else(|| call.unexpected_failure()) {
+    let given = args.value(1);
+    let number = i64::try_from(test.state().calls).unwrap_or(0) + 1;
+    let call = IncomingCall { uniqueid: format!("1700000000.{number}"), ..IncomingCall::default() };
+    // As with real calls, each call draws its own random numbers.
+    let seed = test.seed.wrapping_add(number.cast_unsigned() - 1);
+    let options = read_options(args, call, seed);
+    test.hang_up(move |test| {
+        let mut state = test.state();
+        if let Some(call) = &mut state.call
+            && let Some(failed) = call.take_failed_in_stand_in().or_else(|| call.unexpected_failure())
+        {
             return Err(WordError::Unmet(Box::new(failed)));
         }
-    }
-    state.put_away();
-    let path = test.find(&name).map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
+        state.put_away();
+        drop(state);
+        place(test, &name, given, options)
+    })
+}
+
+fn read_options(args: &Args<'_, '_>, call: IncomingCall, seed: u64) -> Result<CallOptions, String> {
+    let raw = args.values.get(1).map(|given| (&**given, args.context));
+    CallOptions::read_with_functions(&args.value(1), raw, call, seed)
+}
+
+/// Keeps the functions that are among the options of a call, which was placed by an earlier run of the test.
+pub fn keep_functions(args: &Args<'_, '_>) {
+    let _ = read_options(args, IncomingCall::default(), 0);
+}
+
+fn place(test: &Arc<Test>, name: &str, given: Value, options: Result<CallOptions, String>) -> StepResult {
+    let misuse = |problem: String| WordError::Misuse(format!("place_call: {problem}"));
+    let path = test.find(name).map_err(misuse)?;
     let prepared = test.scripts.prepare(&path).map_err(|error| match error {
         LoadError::Fault(fault) => WordError::Unmet(Box::new(FailedExpectation {
             message: format!("{name} cannot be called: {}", fault.message),
             fault: Some(fault),
             ..FailedExpectation::default()
         })),
-        error @ LoadError::Missing(..) => WordError::Misuse(format!("place_call: {error:#}")),
+        error @ LoadError::Missing(..) => misuse(format!("{error:#}")),
     })?;
+    let mut state = test.state();
+    let state = &mut *state;
     state.calls += 1;
-    let number = i64::try_from(state.calls).unwrap_or(0);
-    let request = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let uniqueid = format!("1700000000.{number}");
-    let call = IncomingCall { request, uniqueid, ..IncomingCall::default() };
-    // As with real calls, each call draws its own random numbers.
-    let seed = test.seed.wrapping_add(number.cast_unsigned() - 1);
-    let given = args.value(1);
-    let raw = args.values.get(1).map(|given| (&**given, args.context));
-    let options = CallOptions::read_with_functions(&given, raw, call, seed);
-    let options = options.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
+    let mut options = options.map_err(misuse)?;
+    options.call.request = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if state.captures {
         state.captured = Some((path, given));
         return Err(unmet("a storm takes this call from here on", None));
@@ -57,23 +79,34 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
         let all = recorded.fold((*sounds).clone(), |sounds, (name, samples)| sounds.with(name, *samples));
         sounds = Arc::new(options.missing.iter().fold(all, |sounds, name| sounds.without(name)));
     }
-    let call_args = options.call.args.clone();
-    let functions = |line: &Arc<Line>| TestFunctions {
-        script: Arc::clone(&test.script),
-        scripts: Arc::clone(&test.scripts),
-        line: Arc::clone(line),
+    let mut host = test.scripts.host.clone();
+    host.set_seed(options.seed);
+    let line = Line::new(now);
+    let functions = TestFunctions { test: Arc::clone(test), line: Arc::clone(&line) };
+    let caller = ScriptedCaller { line: Arc::clone(&line), test: Arc::clone(test) };
+    let channel = options.channel(Box::new(caller), Arc::clone(&sounds), test.database.clone(), Some(&functions));
+    let watched = WatchedSimulator {
+        simulator: Simulator::new(channel).with_commands(host.language().commands()),
+        line: Arc::clone(&line),
+        services: Arc::clone(&test.services),
+        functions,
     };
-    let channel = |caller, functions: &TestFunctions| {
-        options.channel(caller, Arc::clone(&sounds), test.database.clone(), Some(functions))
-    };
-    let setup = CallSetup {
-        script: Arc::clone(&prepared.script),
-        args: call_args,
-        params: options.params.clone(),
-        seed: options.seed,
-    };
-    let thread = CallThread::new(&test.scripts.host, now, channel, setup, Arc::clone(&test.services), functions);
-    let thread = thread.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
-    state.call = Some(TestCall { thread, prepared, seen: 0, fault_is_expected: false, sounds, seed: options.seed });
-    Ok(Dynamic::UNIT)
+    let mut session = Session::begin(Box::new(watched)).map_err(|error| misuse(error.to_string()))?;
+    session.observe(Arc::new(CommandObserver(Arc::clone(&line))));
+    let CallOptions { call, params, seed, zone, .. } = options;
+    let script = Arc::clone(&prepared.script);
+    state.ready = Some(ReadyCall { host, session, script, args: call.args, params, line: Arc::clone(&line) });
+    state.call = Some(TestCall {
+        line,
+        prepared,
+        seen: 0,
+        fault_is_expected: false,
+        sounds,
+        seed,
+        path,
+        given,
+        zone,
+        database: test.database.entries(),
+    });
+    Step::until(Goal::Actions, |_| Ok(Step::DONE))
 }

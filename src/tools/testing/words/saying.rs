@@ -1,15 +1,17 @@
 //! The word for what is said: a part as `say` takes it.
 
-use super::expecting::expect_next;
+use super::expecting::{done, expect_next};
 use crate::calendar::{TimeZone, read_moment, strftime};
 use crate::command::Value;
 use crate::pbx::{Sounds, Spoken};
 use crate::script::{MAX_SHOWN, nearest, quoted};
-use crate::tools::testing::args::{Args, WordError, WordResult, as_text, shown};
+use crate::tools::testing::args::{Args, WordError, as_text, shown};
 use crate::tools::testing::prompt::{Prompt, matches, text_of};
+use crate::tools::testing::step::{Step, StepResult};
 use crate::tools::testing::test::Test;
-use rhai::Dynamic;
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::vec::IntoIter;
 
 /// The kinds of parts that are one prompt each: their key, and the keys that may accompany it.
 const KINDS: [(&str, &[&str]); 5] =
@@ -30,62 +32,75 @@ struct Expected {
     zone: Option<String>,
 }
 
-pub fn expect_said(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_said(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let parts = match args.value(0) {
         Value::List(parts) => parts,
         part => vec![part],
     };
-    for part in parts {
-        match part {
-            Value::Text(file) if !file.is_empty() => {
-                expect_next(test, "expect_said", &format!("the prompt `{file}`"), false, |heard| {
-                    matches(heard, &file)
-                })?;
-            }
-            Value::Int(number) => expect_kind(test, &number_of(number.to_string(), None))?,
-            Value::Map(map) if map.iter().any(|(name, _)| name == "text") => {
-                let words = map.iter().find(|(name, _)| name == "text").and_then(|(_, words)| as_text(words));
-                let words = words.ok_or_else(|| args.misuse(0, WANTED))?;
-                expect_text(test, "expect_said", &words)?;
-            }
-            Value::Map(map) => {
-                let zone = test.state().time_zone.clone();
-                let expected =
-                    of_map(&map, &zone).map_err(|problem| WordError::Misuse(format!("expect_said: {problem}")))?;
-                expect_kind(test, &expected)?;
-            }
-            _ => return Err(args.misuse(0, WANTED)),
+    let misuse = args.misuse(0, WANTED);
+    expect_parts(test, parts.into_iter(), misuse)
+}
+
+/// Expects these parts, one after the other. `misuse` is the error of one that can't be said.
+fn expect_parts(test: &Arc<Test>, mut parts: IntoIter<Value>, misuse: WordError) -> StepResult {
+    let Some(part) = parts.next() else { return Ok(Step::DONE) };
+    let rest = |misuse: WordError| move |test: &Arc<Test>| expect_parts(test, parts, misuse);
+    match part {
+        Value::Text(file) if !file.is_empty() => {
+            let wanted = format!("the prompt `{file}`");
+            expect_next(test, "expect_said", wanted, false, move |heard| matches(heard, &file), rest(misuse))
         }
+        Value::Int(number) => expect_kind(test, number_of(number.to_string(), None), rest(misuse)),
+        Value::Map(map) if map.iter().any(|(name, _)| name == "text") => {
+            let words = map.iter().find(|(name, _)| name == "text").and_then(|(_, words)| as_text(words));
+            let Some(words) = words else { return Err(misuse) };
+            expect_text(test, "expect_said", &words, rest(misuse))
+        }
+        Value::Map(map) => {
+            let zone = test.state().time_zone.clone();
+            let expected =
+                of_map(&map, &zone).map_err(|problem| WordError::Misuse(format!("expect_said: {problem}")))?;
+            expect_kind(test, expected, rest(misuse))
+        }
+        _ => Err(misuse),
     }
-    Ok(Dynamic::UNIT)
 }
 
-pub fn expect_spoken(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_spoken(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let words = args.text(0)?;
-    expect_text(test, "expect_spoken", &words)?;
-    Ok(Dynamic::UNIT)
+    expect_text(test, "expect_spoken", &words, done)
 }
 
-fn expect_text(test: &Test, word: &'static str, words: &str) -> Result<(), WordError> {
+fn expect_text(
+    test: &Arc<Test>,
+    word: &'static str,
+    words: &str,
+    then: impl FnOnce(&Arc<Test>) -> StepResult + Send + 'static,
+) -> StepResult {
     let shown = format!("the text {}", quoted(words, MAX_SHOWN));
     let name = Sounds::spoken(words);
-    let is_it = |heard: &Prompt| heard.spoken.is_none() && Sounds::spoken_text(&name) == text_of(heard);
-    expect_next(test, word, &shown, false, is_it)
+    let is_it = move |heard: &Prompt| heard.spoken.is_none() && Sounds::spoken_text(&name) == text_of(heard);
+    expect_next(test, word, shown, false, is_it, then)
 }
 
-fn expect_kind(test: &Test, expected: &Expected) -> Result<(), WordError> {
+fn expect_kind(
+    test: &Arc<Test>,
+    expected: Expected,
+    then: impl FnOnce(&Arc<Test>) -> StepResult + Send + 'static,
+) -> StepResult {
     let fits = |wanted: &Option<String>, given: &Option<String>| {
         wanted.as_ref().is_none_or(|wanted| *wanted == *given.as_deref().unwrap_or_default())
     };
-    let is_it = |spoken: &Spoken| {
+    let (shown, with_manner) = (expected.shown.clone(), expected.format.is_some() || expected.zone.is_some());
+    let is_it = move |spoken: &Spoken| {
         expected.kinds.contains(&spoken.kind)
             && spoken.text == expected.text
             && fits(&expected.gender, &spoken.gender)
             && fits(&expected.format, &spoken.format)
             && fits(&expected.zone, &spoken.zone)
     };
-    let with_manner = expected.format.is_some() || expected.zone.is_some();
-    expect_next(test, "expect_said", &expected.shown, with_manner, |heard| heard.spoken.as_ref().is_some_and(is_it))
+    let is_it = move |heard: &Prompt| heard.spoken.as_ref().is_some_and(&is_it);
+    expect_next(test, "expect_said", shown, with_manner, is_it, then)
 }
 
 fn number_of(text: String, gender: Option<String>) -> Expected {

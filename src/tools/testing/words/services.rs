@@ -50,7 +50,7 @@ impl Args<'_, '_> {
     }
 }
 
-pub fn answer_http(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn answer_http(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let service = args.word(0)?;
     let given = args.given(1, &service)?;
     if let Err(wanted) = given.check(response) {
@@ -60,7 +60,7 @@ pub fn answer_http(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Ok(Dynamic::UNIT)
 }
 
-pub fn answer_program(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn answer_program(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let service = args.word(0)?;
     let given = args.given(1, &service)?;
     if let Err(wanted) = given.check(program) {
@@ -70,7 +70,7 @@ pub fn answer_program(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Ok(Dynamic::UNIT)
 }
 
-pub fn answer_sql(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn answer_sql(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let service = args.word(0)?;
     let given = args.given(1, &service)?;
     if !given.is_function() {
@@ -80,21 +80,20 @@ pub fn answer_sql(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Ok(Dynamic::UNIT)
 }
 
-pub fn set_up_sql(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn set_up_sql(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
+    if cfg!(not(feature = "sql")) {
+        let lacking = "set_up_sql: there is no SQL here; `answer_sql` answers the script instead";
+        return Err(WordError::Misuse(lacking.to_owned()));
+    }
     let (service, statements) = (args.word(0)?, args.text(1)?);
     let known = test.services.state().databases.get(&service).cloned();
-    let database = if let Some(database) = known {
-        database
-    } else {
-        let new = Database::new(&service);
-        Arc::new(new.map_err(|problem| WordError::Misuse(format!("set_up_sql: {problem}")))?)
-    };
+    let database = known.unwrap_or_else(|| Arc::new(Database::new(&service)));
     database.run(&statements).map_err(|failure| args.failed(&failure))?;
     test.services.state().databases.insert(service, database);
     Ok(Dynamic::UNIT)
 }
 
-pub fn service_is_down(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn service_is_down(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let service = args.word(0)?;
     let outage = |given: &Json| match given {
         Json::Bool(false) => Some(None),
@@ -112,7 +111,7 @@ pub fn service_is_down(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Ok(Dynamic::UNIT)
 }
 
-pub fn service_is_slow(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn service_is_slow(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let service = args.word(0)?;
     let turns = match args.value(1) {
         Value::List(turns) => {
@@ -174,7 +173,7 @@ fn equal(actual: &Json, expected: &Json) -> bool {
     same(&value(&from_json(actual)), &value(&from_json(expected)))
 }
 
-pub fn expect_http(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_http(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let (service, wanted, path) = (args.word(0)?, args.word(1)?, args.word(2)?);
     let body = if args.has(3) { Some(args.json(3)?) } else { None };
     if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&wanted.as_str()) {
@@ -194,7 +193,7 @@ pub fn expect_http(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     )
 }
 
-pub fn expect_sql_value(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_sql_value(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let (service, query) = (args.word(0)?, args.text(1)?);
     let last = args.values.len() - 1;
     let database = test.services.state().databases.get(&service).cloned();
@@ -220,7 +219,7 @@ pub fn expect_sql_value(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Err(unmet(format!("expected {} from {asked}, but it is {}", shown(&expected), shown(&actual)), None))
 }
 
-pub fn expect_mail(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_mail(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let (to, part) = (args.word(0)?, args.text(1)?);
     let is_sent_to = |request: &Request| {
         request.argument("to").as_array().is_some_and(|all| all.iter().any(|address| address.as_str() == Some(&to)))
@@ -236,7 +235,7 @@ pub fn expect_mail(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     )
 }
 
-pub fn expect_job(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_job(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let function = args.word(0)?;
     let expected = if args.has(1) { Some(args.json(1)?) } else { None };
     let with = expected.as_ref().map_or_else(String::new, |_| format!(" with {}", shown(&args.value(1))));
@@ -251,7 +250,7 @@ pub fn expect_job(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     )
 }
 
-pub fn run_jobs(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn run_jobs(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let mut done = 0;
     let mut waiting = Vec::new();
     loop {
@@ -263,15 +262,11 @@ pub fn run_jobs(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
                 None,
             ));
         }
-        let line = Arc::clone(&test.state().call("run_jobs")?.thread.line);
+        let line = Arc::clone(&test.state().call("run_jobs")?.line);
         let prepared = test.scripts.prepare(Path::new(job.text("script"))).map_err(|error| {
             WordError::Misuse(format!("{}: the script of a job can't be loaded: {error:#}", args.function.name))
         })?;
-        let functions = TestFunctions {
-            script: Arc::clone(&test.script),
-            scripts: Arc::clone(&test.scripts),
-            line: Arc::clone(&line),
-        };
+        let functions = TestFunctions { test: Arc::clone(test), line: Arc::clone(&line) };
         let logged = Arc::clone(&line);
         let log = Log(Box::new(move |text| logged.state().record_log(text)));
         let run = || run_job(&job, &prepared.script, &test.services, &functions, test.seed, test.now());
@@ -293,7 +288,7 @@ pub fn run_jobs(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Ok(done.into())
 }
 
-pub fn expect_call_out(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn expect_call_out(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let target = args.word(0)?;
     let options = if args.has(1) { Some(args.json(1)?) } else { None };
     let with = options.as_ref().map_or_else(String::new, |_| format!(" with {}", shown(&args.value(1))));
@@ -309,7 +304,7 @@ pub fn expect_call_out(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
 }
 
 /// Asks the store of the test.
-pub fn ask_store(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+pub fn ask_store(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     let mut request = Request::new(args.function.name, "");
     for (at, param) in args.function.params.iter().enumerate() {
         if !args.has(at) {
