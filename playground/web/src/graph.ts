@@ -127,6 +127,8 @@ class Pane {
   #stale = true;
   #asked = 0;
   #marked = "";
+  /** Where the call is. */
+  #now: string | null = null;
   readonly #pointers = new Map<number, { x: number; y: number }>();
   #dragged = 0;
 
@@ -524,18 +526,27 @@ class Pane {
     const state = way ? `${way.now} ${[...way.nodes.values()].join()} ${[...way.edges.values()].join()}` : "";
     if (!always && state === this.#marked) return;
     this.#marked = state;
+    const isFollowed = this.#desk.call.phase === "running" && this.#pointers.size === 0;
+    if (way?.now && way.now !== this.#now && isFollowed && !this.#nodes.contains(document.activeElement)) {
+      this.#reveal(way.now);
+    }
+    this.#now = way?.now ?? null;
     for (const [id, { element, node }] of this.#shown) {
       const count = way?.nodes.get(id) ?? 0;
       element.classList.toggle("passed", count > 0);
       element.classList.toggle("now", way?.now === id);
-      const tests = this.#on.has("tests") ? this.#values("tests", node) : [];
+      const tests = this.#on.has("tests") ? this.#firsts("tests", node) : [];
       const isCovered = tests.some((value) => typeof value === "number" && value > 0);
       element.classList.toggle("covered", isCovered);
       element.classList.toggle("uncovered", tests.length > 0 && !isCovered);
       const storm = this.#on.has("storm") ? this.#values("storm", node) : [];
       const problems = storm.filter((value): value is string => typeof value === "string");
       element.classList.toggle("troubled", problems.length > 0);
-      element.classList.toggle("unreached", storm.length > 0 && storm.every((value) => value === 0));
+      const reached = this.#on.has("storm") ? this.#firsts("storm", node) : [];
+      element.classList.toggle(
+        "unreached",
+        reached.length === node.spans.length && reached.every((value) => value === 0),
+      );
       const live = this.#on.has("live") ? this.#values("live", node) : [];
       const calls = live.reduce<number>((sum, value) => sum + (typeof value === "number" ? value : 0), 0);
       element.classList.toggle("live", calls > 0);
@@ -569,6 +580,13 @@ class Pane {
     return passed(this.#drawn, this.#lines, places, isOver);
   }
 
+  /** Returns what is known of the lines in which a node begins: whether it was run at all. */
+  #firsts(layer: Layer, { spans }: DrawnNode): (number | string)[] {
+    const values = this.#overlays.get(layer);
+    return spans.flatMap(({ file, first }) => values?.get(`${file}:${first}`) ?? []);
+  }
+
+  /** Returns what is known of all lines of a node. */
   #values(layer: Layer, { spans, covers }: DrawnNode): (number | string)[] {
     const values = this.#overlays.get(layer);
     if (!values) return [];

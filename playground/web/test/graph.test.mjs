@@ -176,6 +176,34 @@ test("the way of the call is on it, with how often it passed, at the moment of t
   await close(page);
 });
 
+test("what a storm found is on it, and switched off", async () => {
+  const text = `answer();
+say("welcome");
+let key = menu("main", #{ "1": "1", "2": "2" });
+if key == "1" { broken(); }
+if key == "7" { say("never"); }
+
+fn broken() {
+    say("almost");
+    let n = [1][2];
+}
+`;
+  const page = await open({ files: { "a.rhai": text }, script: "a.rhai" });
+  assert.equal(await page.locator(".layer-storm").count(), 0);
+  await page.locator("label:has(#view-tests)").click();
+  await page.locator("#storm-calls").fill("200");
+  await page.getByRole("button", { name: "Start a storm" }).click();
+  await page.locator(".storm .quiet", { hasText: "1 problem in 200 calls" }).waitFor({ timeout: 60_000 });
+  await page.locator("label:has(#view-graph)").click();
+  const broken = page.locator('.node[data-id="broken"]');
+  await broken.locator(".badge.trouble").waitFor();
+  assert.match(await broken.getAttribute("aria-label"), /index|bounds|element/i);
+  assert.ok(!(await node(page, "welcome").getAttribute("class")).includes("unreached"));
+  await page.locator(".layer-storm").click();
+  await broken.locator(".badge.trouble").waitFor({ state: "detached" });
+  await close(page);
+});
+
 test("it follows the text as one types, and stays while the text is no script", async () => {
   const page = await open(menu, { viewport: { width: 2400, height: 1200 } });
   const before = await node(page, "welcome").boundingBox();
