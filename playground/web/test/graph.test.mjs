@@ -176,6 +176,18 @@ test("the way of the call is on it, with how often it passed, at the moment of t
   await close(page);
 });
 
+test("two steps in one line are passed one after the other", async () => {
+  const text =
+    'answer();\nsay(if last() { "over" } else { "out" });\n\nfn last() {\n    say("rate");\n    elapsed() > 0\n}\n';
+  const page = await open({ files: { "a.rhai": text }, script: "a.rhai" });
+  await page.locator("label:has(#pace-fast)").click();
+  await page.locator("#call").click();
+  await page.locator(".node.now", { hasText: "The script ends" }).waitFor();
+  for (const title of ["last", "over"]) await page.locator(".node.passed", { hasText: title }).waitFor();
+  assert.equal(await page.locator(".edge.passed").count(), 3);
+  await close(page);
+});
+
 test("what a storm found is on it, and switched off", async () => {
   const text = `answer();
 say("welcome");
