@@ -5,6 +5,9 @@
 //
 // A script that nests too deeply overflows the stack of the machine, and the module is broken from then on. So is it
 // after a panic, which would be a bug. Then the function throws a `Crash`, and the next one has a new instance.
+//
+// A page loads the module in two parts. The first one alone throws `Incomplete` where it needs the rest; a `Playground` of
+// both answers everything.
 
 /** The module has crashed. `message` says why, as far as that is known. */
 export class Crash extends Error {
@@ -18,6 +21,17 @@ export class Crash extends Error {
   }
 }
 
+/** The first part of the module can't answer without the rest. */
+export class Incomplete extends Error {
+  constructor() {
+    super("the rest of the module is needed");
+    this.name = "Incomplete";
+  }
+}
+
+/** Takes the accents off letters, for the module, which has no table of them. */
+const withoutAccents = (text) => text.normalize("NFKD").replace(/\p{Mark}/gu, "");
+
 /** A request was refused: it has a wrong value. */
 export class Refused extends Error {
   constructor(message) {
@@ -28,27 +42,67 @@ export class Refused extends Error {
 
 export class Playground {
   #module;
+  #rest;
   #exports = null;
   #panic = null;
 
-  /** Takes a compiled module. */
-  constructor(module) {
+  /**
+   * Takes a compiled module; or its first part, and the rest if it is there already.
+   * @param {WebAssembly.Module} module
+   * @param {WebAssembly.Module | null} rest
+   */
+  constructor(module, rest = null) {
     this.#module = module;
+    this.#rest = rest;
   }
 
-  /** Compiles the bytes of a module. */
-  static async load(bytes) {
-    return new Playground(await WebAssembly.compile(bytes));
+  /**
+   * Compiles the bytes of a module, or of its parts.
+   * @param {BufferSource} bytes
+   * @param {BufferSource | null} rest
+   */
+  static async load(bytes, rest = null) {
+    return new Playground(await WebAssembly.compile(bytes), rest && (await WebAssembly.compile(rest)));
   }
 
   #instance() {
     if (!this.#exports) {
       const panicked = (at, length) => {
-        this.#panic = new TextDecoder().decode(new Uint8Array(this.#exports.memory.buffer, at, length));
+        this.#panic = this.#take(at, length);
       };
-      this.#exports = new WebAssembly.Instance(this.#module, { playground: { panicked } }).exports;
+      const without_accents = (at, length) => {
+        const [to, size] = this.#give(withoutAccents(this.#take(at, length)));
+        return (BigInt(size) << 32n) | BigInt(to);
+      };
+      const lacking = () => {
+        throw new Incomplete();
+      };
+      // The functions of the rest have numbers, of which only the modules know.
+      const placeholder = new Proxy({}, { get: () => lacking });
+      const imports = { playground: { panicked, without_accents }, placeholder };
+      this.#exports = new WebAssembly.Instance(this.#module, imports).exports;
+      // It puts its functions in the places of those.
+      if (this.#rest) new WebAssembly.Instance(this.#rest, { primary: this.#exports });
     }
     return this.#exports;
+  }
+
+  /** Writes a text to the module's memory: returns where, and how long it is. */
+  #give(text) {
+    const bytes = new TextEncoder().encode(text);
+    const at = this.#exports.allocate(bytes.length) >>> 0;
+    new Uint8Array(this.#exports.memory.buffer, at, bytes.length).set(bytes);
+    return [at, bytes.length];
+  }
+
+  /** Reads a text from the module's memory. */
+  #take(at, length) {
+    return new TextDecoder().decode(new Uint8Array(this.#exports.memory.buffer, at >>> 0, length));
+  }
+
+  /** What the module exports. */
+  get exports() {
+    return this.#instance();
   }
 
   /** Drops the instance, and what it remembers: a storm, tests. */
@@ -64,20 +118,15 @@ export class Playground {
   /** Answers a request to a function, as text. */
   answer(name, text) {
     const exports = this.#instance();
-    const give = (text) => {
-      const bytes = new TextEncoder().encode(text);
-      const at = exports.allocate(bytes.length);
-      new Uint8Array(exports.memory.buffer, at, bytes.length).set(bytes);
-      return [at, bytes.length];
-    };
     try {
-      const packed = exports.answer(...give(name), ...give(text));
+      const packed = exports.answer(...this.#give(name), ...this.#give(text));
       const [at, length] = [Number(packed & 0xffffffffn), Number(packed >> 32n)];
-      const answer = new TextDecoder().decode(new Uint8Array(exports.memory.buffer, at, length));
+      const answer = this.#take(at, length);
       exports.free(at, length);
       return answer;
     } catch (error) {
       this.#exports = null;
+      if (error instanceof Incomplete) throw error;
       const message = this.#panic ?? String(error?.message ?? error);
       this.#panic = null;
       throw new Crash(message, error);

@@ -60,6 +60,7 @@
 // What serves a real Asterisk isn't there.
 #![cfg_attr(target_family = "wasm", allow(dead_code, unused_imports))]
 
+mod accents;
 pub mod agi;
 #[cfg(feature = "speech")]
 mod audio;
@@ -160,6 +161,8 @@ pub mod internals {
     /// What stands in for the system.
     #[cfg(any(target_family = "wasm", feature = "sandbox"))]
     pub mod sandbox {
+        #[cfg(target_family = "wasm")]
+        pub use crate::accents::give_accents;
         pub use crate::calendar::give_zones;
         pub use crate::clock::restart;
         pub use crate::disk::give;

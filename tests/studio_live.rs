@@ -1,10 +1,13 @@
 //! The live calls of a server, as its studio tells them: through the program, over HTTP.
 
+use crate::support::asterisk::{Call, asterisk};
+use crate::support::machine;
 use crate::support::process::{Folder, agi_rhai};
 use crate::support::server::{PATIENCE, Server, reply, wait_until};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,10 +20,10 @@ struct Studio {
 
 impl Studio {
     /// Starts the studio of a server.
-    fn of(server: &Server, folder: &Folder) -> Self {
+    fn of(control: &Path, folder: &Folder) -> Self {
         folder.file("page/index.html", "<!doctype html>");
         let mut command = agi_rhai(["studio", "--no-open", "--listen", "127.0.0.1:0", "--server"]);
-        command.arg(&server.control).arg("--page").arg(folder.path("page"));
+        command.arg(control).arg("--page").arg(folder.path("page"));
         Self::run(command)
     }
 
@@ -121,7 +124,7 @@ fn menu() -> Folder {
 fn the_studio_tells_the_calls_of_a_server_as_events() {
     let folder = menu();
     let server = Server::start(&folder, &[]);
-    let studio = Studio::of(&server, &folder);
+    let studio = Studio::of(&server.control, &folder);
     assert!(studio.value("")["parts"].as_array().unwrap().contains(&json!("live")));
     assert_eq!(studio.value("live")["scripts"], folder.path("scripts").to_str().unwrap());
     // Without a folder of its own, it works on that of the server.
@@ -137,7 +140,7 @@ fn the_studio_tells_the_calls_of_a_server_as_events() {
     // The reader of the dialogue has to be there first.
     std::thread::sleep(Duration::from_millis(300));
     peer.send("200 result=53\n");
-    peer.answer("SAY DIGITS 5 \"\"", "200 result=0");
+    peer.answer("SAY DIGITS \"5\" \"\"", "200 result=0");
     let heard = dialogue.until("line", |_| true);
     assert_eq!(heard, "< 200 result=••", "a key is shown");
     let sent = dialogue.until("line", |line| line.as_str().unwrap().starts_with("> SAY DIGITS"));
@@ -162,7 +165,7 @@ fn dialogue_problem(studio: &Studio, id: u64) -> String {
 fn a_call_is_ended_through_the_studio_and_only_with_the_token() {
     let folder = menu();
     let server = Server::start(&folder, &[]);
-    let studio = Studio::of(&server, &folder);
+    let studio = Studio::of(&server.control, &folder);
     let mut peer = server.call("menu");
     peer.answer("ANSWER", "200 result=0");
     peer.hears("WAIT FOR DIGIT 600000");
@@ -191,7 +194,7 @@ fn the_studio_reads_recordings_of_the_server() {
     let folder = menu();
     let records = folder.path("records");
     let server = Server::start(&folder, &["--record", records.to_str().unwrap()]);
-    let studio = Studio::of(&server, &folder);
+    let studio = Studio::of(&server.control, &folder);
     assert_eq!(studio.value("live/recordings"), json!({ "count": 0, "calls": [] }));
     server.call("menu").play_with(|line| {
         Some(if line.starts_with("WAIT") { "200 result=55".to_owned() } else { reply(line).to_owned() })
@@ -210,7 +213,7 @@ fn the_studio_reads_recordings_of_the_server() {
 fn a_server_that_comes_back_is_shown_again() {
     let folder = menu();
     let mut server = Server::start(&folder, &["--drain", "0"]);
-    let studio = Studio::of(&server, &folder);
+    let studio = Studio::of(&server.control, &folder);
     let mut events = studio.events("live/calls");
     events.until("changes", |_| true);
     server.signal(rustix::process::Signal::TERM);
@@ -245,7 +248,7 @@ fn browsers_that_read_nothing_delay_no_call_and_take_no_memory() {
     let folder = Folder::new();
     folder.file("scripts/busy.rhai", "while get_variable(\"ON\") != () { verbose(\"x\"); }");
     let server = Server::start(&folder, &[]);
-    let studio = Studio::of(&server, &folder);
+    let studio = Studio::of(&server.control, &folder);
     let until = Instant::now() + Duration::from_secs(6);
     let calls: Vec<_> = (0..100)
         .map(|_| {
@@ -282,4 +285,35 @@ fn browsers_that_read_nothing_delay_no_call_and_take_no_memory() {
     assert!(seen > 300, "{seen}");
     assert!(more < 16 * 1024, "{more} KiB more");
     assert!(most < Duration::from_millis(100), "{most:?}");
+}
+
+/// A call of a real Asterisk, seen, followed and ended.
+#[test]
+fn live_a_call_of_asterisk_is_seen_followed_and_ended() {
+    let server = machine::Server::start(&[]);
+    let script = "answer();\nlet key = wait_for_digit(60000);\nset_variable(\"KEY\", key);\nwait_for_digit(60000);";
+    server.script("seen.rhai", script);
+    let folder = Folder::new();
+    let studio = Studio::of(&server.control(), &folder);
+    let mut events = studio.events("live/calls");
+    let call = Call::request(&server.url("seen.rhai"), &[]).caller_id("Ann <0301234>");
+    let mut running = asterisk().call(call);
+    running.wait_for("WAIT FOR DIGIT");
+    let changes = events.until("changes", |value| value["calls"][0]["line"].as_u64().is_some_and(|line| line > 0));
+    let whole = &changes["calls"][0];
+    assert_eq!((&whole["caller"], &whole["name"]), (&json!("0301234"), &json!("Ann")), "{changes}");
+    assert_eq!((&whole["script"], &whole["file"]), (&json!("seen.rhai"), &json!("seen.rhai")), "{changes}");
+    assert_eq!(whole["channel"], running.channel(), "{changes}");
+    let id = whole["id"].as_u64().unwrap();
+    let mut dialogue = studio.events(&format!("live/calls/{id}"));
+    std::thread::sleep(Duration::from_millis(300));
+    running.press("7");
+    assert_eq!(dialogue.until("line", |_| true), "< 200 result=••");
+    dialogue.until("line", |line| line.as_str().unwrap().starts_with("> WAIT FOR DIGIT"));
+    assert_eq!(studio.ask("DELETE", &format!("live/calls/{id}")).0, 200);
+    let ending = running.wait_end();
+    assert_eq!(ending.status, "HANGUP", "{ending:?}");
+    assert_eq!(ending.variables["KEY"], "7");
+    dialogue.until("over", |_| true);
+    events.until("changes", |value| value["gone"][0] == id);
 }

@@ -289,7 +289,7 @@ fn counted_nouns_are_found() {
 
 /// The folders of the library, the lowest layer first.
 const LAYERS: [&[&str]; 12] = [
-    &["audio", "calendar", "clock", "disk", "histogram", "plural", "similar", "stack", "sync", "utf8"],
+    &["accents", "audio", "calendar", "clock", "disk", "histogram", "plural", "similar", "stack", "sync", "utf8"],
     &["agi", "pbx"],
     &["command"],
     &["transport"],

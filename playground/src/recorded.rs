@@ -134,9 +134,10 @@ fn written(act: &Act, at: u64) -> Value {
         // Somebody was heard, but nothing was understood.
         Deed::Says(text, _) if text.is_empty() => json!({ "at": at, "says": "um", "heard": "" }),
         Deed::Says(text, sure) => {
-            let percent = sure.filter(|sure| *sure < 1.0).map(|sure| (sure * 100.0).round().clamp(0.0, 100.0));
-            match percent {
-                Some(percent) => json!({ "at": at, "says": text, "confidence": percent as u8 }),
+            let percent =
+                sure.filter(|sure| *sure < 1.0).map(|sure| format!("{:.0}", (sure * 100.0).clamp(0.0, 100.0)));
+            match percent.and_then(|percent| percent.parse::<u8>().ok()) {
+                Some(percent) => json!({ "at": at, "says": text, "confidence": percent }),
                 None => json!({ "at": at, "says": text }),
             }
         }
@@ -199,8 +200,9 @@ fn align(tape: &Tape, acts: &[Act], files: Map<String, Value>, playable: &mut Pl
                 // A key has to come before the command is over, unless it came after it then.
                 let is_during = was.ends.is_none_or(|ends| recorded <= ends);
                 let latest = step.ends.filter(|_| is_during).map(|ends| {
-                    let keys = if let Deed::Keys(keys) = &act.deed { keys.chars().count() } else { 1 };
-                    ends.saturating_sub(SAFETY_MARGIN + KEY_INTERVAL * (keys as u64 - 1)).max(step.at)
+                    let keys = if let Deed::Keys(keys) = &act.deed { keys.len() } else { 1 };
+                    let more = u64::try_from(keys.saturating_sub(1)).unwrap_or(0);
+                    ends.saturating_sub(SAFETY_MARGIN + KEY_INTERVAL * more).max(step.at)
                 });
                 latest.map_or(at, |latest| at.min(latest))
             }

@@ -222,8 +222,8 @@ impl Scene {
         }
     }
 
-    /// Begins a turn, or goes on with it. A prompt begins the next one if the caller was listened to in silence since the
-    /// last, or has answered; and everything does after something in which nothing was heard.
+    /// Begins a turn, or goes on with it. A prompt begins the next one if the caller was listened to in silence since
+    /// the last, or has answered; and everything does after something in which nothing was heard.
     fn takes_turn(&mut self, silent: bool) -> Turn {
         let before = self.turn;
         if self.is_deaf || (!silent && (before.silent || self.has_answered)) {

@@ -207,3 +207,20 @@ test("editors get the same answers", async () => {
     }
   }
 });
+
+test("accents don't matter, as on this machine", async () => {
+  const text = `answer();
+    let to = menu(#{ text: "Where to?" }, #{
+      "1": #{ words: ["Zürich", "Où est l'été"], then: "one" },
+      "2": #{ words: ["ﬁfth", "ＡＢＣ", "Việt Nam"], then: "two" },
+      "3": #{ words: ["Ждать", "Ёлка", "が"], then: "three" },
+    });
+    log(to);`;
+  const heard = { ZURICH: "one", "ou est L’ETE": "one", fifth: "two", abc: "two", "viet nam": "two", "елка": "three", か: "three" };
+  for (const [says, choice] of Object.entries(heard)) {
+    const request = { files: { "menu.rhai": text }, script: "menu.rhai", seed: 1, acts: [{ at: 3000, says }] };
+    const { events, fault } = await same("play", request, says);
+    assert.equal(fault, null, fault?.rendered);
+    assert.equal(events.find(({ is }) => is === "prints")?.text, choice, says);
+  }
+});

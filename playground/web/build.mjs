@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { crates } from "./crates.mjs";
 
 const here = (path) => new URL(path, import.meta.url).pathname;
 const module = here("../target/playground.wasm");
@@ -28,15 +29,17 @@ const withSamples = {
   },
 };
 
-// The licences of the packages that are in the page.
+// The licences of the packages that are in the page, and of the crates that are in the module.
 const packages = new Set();
-const licences = () =>
-  [...packages].sort().map((name) => {
+const licences = () => [
+  ...[...packages].sort().map((name) => {
     const folder = here(`node_modules/${name}/`);
     const file = readdirSync(folder).find((name) => /^licen[cs]e/i.test(name));
     const { version, license } = JSON.parse(readFileSync(`${folder}package.json`, "utf8"));
     return `${name} ${version} (${license})\n\n${file ? readFileSync(folder + file, "utf8") : ""}`;
-  });
+  }),
+  ...crates().map(({ name, licence, source, text }) => `${name} (${licence})\n${source}\n\n${text}\n`),
+];
 
 // The folder stays: Cargo looks at it when it builds the program that has the page.
 const dist = here("dist/");
@@ -76,7 +79,11 @@ const icon = "icon.svg";
 const notices = licences().join(`\n${"-".repeat(80)}\n\n`);
 writeFileSync(`${dist}licences.txt`, notices);
 copyFileSync(here(icon), `${dist}${icon}`);
-copyFileSync(module, `${dist}playground.wasm`);
+// The module in its two parts, if it is divided.
+const [first, rest] = ["first", "rest"].map((part) => here(`../target/playground.${part}.wasm`));
+const isDivided = existsSync(rest);
+copyFileSync(isDivided ? first : module, `${dist}playground.wasm`);
+if (isDivided) copyFileSync(rest, `${dist}playground-rest.wasm`);
 
 const policy = (parts) =>
   Object.entries(parts)
@@ -124,7 +131,8 @@ writeFileSync(
 );
 
 let total = 0;
-for (const name of ["index.html", "page.js", "worker.js", "style.css", icon, "playground.wasm"]) {
+const wasm = readdirSync(dist).filter((name) => name.endsWith(".wasm"));
+for (const name of ["index.html", "page.js", "worker.js", "style.css", icon, ...wasm]) {
   const bytes = readFileSync(`${dist}${name}`);
   const small = brotliCompressSync(bytes).length;
   total += small;

@@ -1,5 +1,30 @@
 //! What only a system with processes, files and sockets has.
 
+/// Stands in for the thread of the clients.
+pub(super) mod runtime {
+    use crate::transport::Failure;
+    use std::io;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    use tokio::runtime::Handle;
+
+    pub(crate) fn runtime() -> io::Result<&'static Handle> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in crate::service) async fn caught<T, E>(answer: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        answer.await
+    }
+
+    /// What isn't answered at once never is.
+    pub(crate) fn wait_for<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => Err(Failure::unavailable("there is no thread for services here")),
+        }
+    }
+}
+
 /// Stands in for processes.
 pub(super) mod process {
     use crate::transport::Failure;

@@ -26,6 +26,7 @@ mod pending;
 #[cfg(unix)]
 mod process;
 mod program;
+#[cfg(unix)]
 mod runtime;
 pub mod settings;
 #[cfg(feature = "speech")]
@@ -55,16 +56,14 @@ pub(crate) use counts::{Counts, KINDS};
 #[cfg(feature = "speech")]
 pub(crate) use hearing::{Listening, Overhearing, Recording};
 pub(crate) use pending::Pending;
-pub(crate) use runtime::runtime;
-#[cfg(feature = "store")]
-pub(crate) use runtime::wait_for;
+pub(crate) use runtime::{runtime, wait_for};
 pub use settings::Settings;
 #[cfg(feature = "speech")]
 pub(crate) use speech::speak_now;
 pub(crate) use sql::names::mistake;
 
 #[cfg(not(unix))]
-use lacking::{process, spool};
+use lacking::{process, runtime, spool};
 
 use crate::sync::lock;
 use crate::transport::{Answer, Failure, Remote, Request};

@@ -43,7 +43,6 @@ pub(super) async fn caught<T, E: From<Failure>>(answer: impl Future<Output = Res
 }
 
 /// Waits for what a client does, on a thread that has nothing else to do.
-#[cfg(feature = "store")]
 pub(crate) fn wait_for<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     match runtime() {
         Ok(runtime) => runtime.block_on(future),

@@ -37,9 +37,8 @@ mod workspace;
 
 use crate::Refusal;
 use crate::files::Files;
-use lsp_server::{Notification, Request};
+use lsp_server::Request;
 use lsp_types::Uri;
-use lsp_types::notification::{DidCloseTextDocument, DidOpenTextDocument, Notification as _};
 use options::LspOptions;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -88,14 +87,12 @@ impl Open {
         let uri = positions::uri(path).ok_or_else(|| format!("{file} is no name of a file"))?;
         if (self.file.as_str(), &self.text) != (file, &text) {
             self.version += 1;
-            if self.file != file {
-                let closed = positions::uri(Path::new(&self.file));
-                let close = json!({ "textDocument": { "uri": closed } });
-                let _ = self.workspace.handle(Notification::new(DidCloseTextDocument::METHOD.to_owned(), close));
+            if self.file != file
+                && let Some(closed) = positions::uri(Path::new(&self.file))
+            {
+                self.workspace.closed(&closed);
             }
-            let item = json!({ "uri": uri, "languageId": "rhai", "version": self.version, "text": text });
-            let opened = Notification::new(DidOpenTextDocument::METHOD.to_owned(), json!({ "textDocument": item }));
-            self.workspace.handle(opened)?;
+            self.workspace.opened(uri.clone(), self.version, &text);
             (self.file, self.text) = (file.to_owned(), text);
         }
         Ok(uri)

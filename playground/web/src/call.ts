@@ -46,6 +46,8 @@ export class Call {
   readonly #changed: (isAnswer?: boolean) => void;
   /** What the caller did: one key each, from where it belongs once that is known, so that an edit leaves it there. */
   #acts: { act: Act; place: Place | null; happens: boolean }[] = [];
+  /** Whether there was an edit: until then, everything is done at the moment at which it was done. */
+  #isEdited = false;
   /** Where the caller is while the script is edited. */
   #place: Place | null = null;
   #before: Played | null = null;
@@ -70,6 +72,7 @@ export class Call {
   /** Calls, from the beginning. */
   begin(): void {
     this.#acts = [];
+    this.#isEdited = false;
     this.position = 0;
     this.phase = "running";
     this.played = this.story = this.problem = null;
@@ -86,6 +89,7 @@ export class Call {
       ),
     );
     single.sort((one, other) => one.at - other.at);
+    this.#isEdited = false;
     this.#acts = single.map((act) => ({ act, place: null, happens: true }));
     this.position = position;
     this.phase = "paused";
@@ -183,6 +187,7 @@ export class Call {
   /** The script, or the set-up of the call, is another one: the same keys go through it. */
   edited(): void {
     if (this.phase === "idle") return;
+    this.#isEdited = true;
     if (!this.#place && this.played && this.#asking === 0) this.#place = placeOf(this.played.events, this.position);
     if (!this.#before) this.#before = this.played;
     this.#dropBefore = false;
@@ -208,7 +213,9 @@ export class Call {
 
   /** Returns what a request to the module says of this call. */
   request(until: number): PlayRequest {
-    const acts = this.#acts.map(({ act, place }) => (place ? { ...act, ...place.turn, at: place.after } : act));
+    const acts = this.#acts.map(({ act, place }) =>
+      place && this.#isEdited ? { ...act, ...place.turn, at: place.after } : act,
+    );
     return { ...this.#setup(), acts, until };
   }
 
@@ -221,7 +228,7 @@ export class Call {
       if (event.is !== "key" && event.is !== "says" && event.is !== "hangs_up") continue;
       const { value: done } = left.next();
       if (!done) break;
-      done.act.at = event.at;
+      if (this.#isEdited) done.act.at = event.at;
       done.happens = true;
       done.place ??= turns.place(event.at);
     }

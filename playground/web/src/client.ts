@@ -1,6 +1,7 @@
 // Asks the module in a worker, and gets over what happens to it there.
 
-import type { FromWorker, Functions, ToWorker } from "./protocol";
+import type { Program } from "./load";
+import type { FromWorker, Functions, Question, ToWorker } from "./protocol";
 
 /** How long an answer may take, in milliseconds. A script that computes too long is stopped by the module itself. */
 const PATIENCE = 8000;
@@ -18,7 +19,7 @@ export class NoAnswer extends Error {
 }
 
 interface Pending {
-  message: Exclude<ToWorker, { module: unknown }>;
+  message: Question;
   resolve: (answer: unknown) => void;
   reject: (error: NoAnswer) => void;
   /** Those that ask again under this name want the last answer only. */
@@ -27,7 +28,8 @@ interface Pending {
 
 /** A module in a worker, which answers one question after the other. */
 export class Client {
-  readonly #module: Promise<WebAssembly.Module>;
+  readonly #program: Promise<Program>;
+  #rest: WebAssembly.Module | null = null;
   readonly #start: () => Worker;
   #worker: Worker | null = null;
   #asked: Pending | null = null;
@@ -35,8 +37,8 @@ export class Client {
   #timer = 0;
   #next = 1;
 
-  constructor(module: Promise<WebAssembly.Module>, start: () => Worker) {
-    this.#module = module;
+  constructor(program: Promise<Program>, start: () => Worker) {
+    this.#program = program;
     this.#start = start;
   }
 
@@ -73,9 +75,9 @@ export class Client {
     const asked = this.#queue.shift();
     if (!asked) return;
     this.#asked = asked;
-    let module: WebAssembly.Module;
+    let program: Program;
     try {
-      module = await this.#module;
+      program = await this.#program;
     } catch (error) {
       this.#end((asked) => asked.reject(new NoAnswer(`the module can't be loaded: ${String(error)}`)));
       return;
@@ -86,15 +88,39 @@ export class Client {
       const worker = this.#start();
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#answered(data);
       worker.onerror = (event) => this.cancel(`the worker has failed: ${event.message}`, false);
-      worker.postMessage({ module } satisfies ToWorker);
+      worker.postMessage({ module: program.first, rest: this.#rest } satisfies ToWorker);
       this.#worker = worker;
     }
+    this.#send(asked);
+  }
+
+  #send(asked: Pending): void {
     this.#timer = window.setTimeout(() => this.cancel("it computes for too long", false), PATIENCE);
-    this.#worker.postMessage(asked.message);
+    this.#worker?.postMessage(asked.message);
+  }
+
+  /** Asks again, with the whole module. */
+  async #complete(asked: Pending): Promise<void> {
+    window.clearTimeout(this.#timer);
+    try {
+      const { first, rest } = await this.#program;
+      this.#rest = rest && (await rest());
+      // Cancelled meanwhile.
+      if (this.#asked !== asked) return;
+      this.#worker?.postMessage({ module: first, rest: this.#rest } satisfies ToWorker);
+      this.#send(asked);
+    } catch (error) {
+      if (this.#asked !== asked) return;
+      this.#end((asked) => asked.reject(new NoAnswer(`the rest of the module can't be loaded: ${String(error)}`)));
+    }
   }
 
   #answered(data: FromWorker): void {
     if (data.id !== this.#asked?.message.id) return;
+    if ("incomplete" in data) {
+      void this.#complete(this.#asked);
+      return;
+    }
     if ("crash" in data) {
       const { message, overflowed, waits } = data.crash;
       const why = overflowed

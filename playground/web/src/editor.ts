@@ -9,7 +9,13 @@ import {
 } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, codeFolding, foldGutter, foldKeymap, indentUnit } from "@codemirror/language";
-import { type Diagnostic as Finding, lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
+import {
+  type Diagnostic as Finding,
+  lintGutter,
+  lintKeymap,
+  previousDiagnostic,
+  setDiagnostics,
+} from "@codemirror/lint";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState, type Extension, StateEffect, StateField, Transaction } from "@codemirror/state";
 import {
@@ -321,6 +327,7 @@ export class Editor {
         { key: "Mod-Enter", run: () => (this.onCall(), true) },
         ...completionKeymap,
         ...lintKeymap,
+        { key: "Shift-F8", run: previousDiagnostic },
         ...searchKeymap,
         ...foldKeymap,
         ...defaultKeymap,
@@ -562,9 +569,10 @@ const theme = EditorView.theme({
   },
   ".cm-panels": { backgroundColor: "var(--raised)", color: "var(--text)", borderColor: "var(--border)" },
   ".cm-panels-top": { borderBottom: "1px solid var(--border)" },
+  ".cm-panel.cm-dialog": { padding: "6px 30px 6px 8px", fontSize: "13px" },
   ".cm-panel.cm-search": { padding: "6px 30px 6px 8px", fontSize: "13px" },
   ".cm-panel.cm-search label": { fontSize: "12.5px", whiteSpace: "nowrap" },
-  ".cm-panel.cm-search :is(input:not([type=checkbox]), button)": {
+  ".cm-panel :is(input:not([type=checkbox]), button)": {
     font: "inherit",
     padding: "3px 8px",
     border: "1px solid var(--border)",
@@ -572,7 +580,12 @@ const theme = EditorView.theme({
     background: "var(--surface)",
     color: "var(--text)",
   },
-  ".cm-panel.cm-search button[name=close]": { border: "none", background: "none", fontSize: "18px", right: "6px" },
+  ".cm-panel :is(button[name=close], .cm-dialog-close)": {
+    border: "none",
+    background: "none",
+    fontSize: "18px",
+    right: "6px",
+  },
   ".cm-searchMatch": { backgroundColor: "var(--found)" },
   ".cm-searchMatch-selected": { backgroundColor: "var(--selection)", outline: "1px solid var(--accent)" },
   ".cm-selectionMatch": { backgroundColor: "var(--found)" },

@@ -24,7 +24,7 @@ const KEYS: Record<string, [string, string][]> = {
     ["Ctrl+Shift+O", "functions and variables of the file"],
     ["Ctrl+F", "search and replace"],
     ["F8 Shift+F8", "next finding, finding before"],
-    ["Alt+G", "go to a line"],
+    ["Ctrl+Alt+G", "go to a line"],
   ],
   Write: [
     ["Ctrl+Space", "complete"],
@@ -37,7 +37,18 @@ const KEYS: Record<string, [string, string][]> = {
     ["Ctrl+Shift+[ Ctrl+Shift+]", "fold, unfold"],
     ["Escape, then Tab", "leave the editor"],
   ],
-  "This page": [["F1 ?", "show these keys"]],
+  "The graph": [
+    ["↑ ↓ ← →", "from node to node"],
+    ["Enter", "to its line"],
+    ["B, Escape", "begin at this node, or at the start"],
+    ["U", "unfold, fold"],
+    ["+ - 0", "larger, smaller, all of it"],
+  ],
+  "This page": [
+    ["F1 ?", "show these keys"],
+    ["Ctrl+S", "in a studio: save all files"],
+    ["Ctrl+P", "in a studio: list all files"],
+  ],
 };
 
 /** Makes the dialog, and the keys that open it. */

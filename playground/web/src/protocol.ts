@@ -328,8 +328,18 @@ export interface Functions {
 }
 
 /** What goes to the worker. */
-export type ToWorker = { module: WebAssembly.Module } | { id: number; name: keyof Functions; request: string };
+export type ToWorker = { module: WebAssembly.Module; rest: WebAssembly.Module | null } | Question;
+
+/** A request to the module. */
+export interface Question {
+  id: number;
+  name: keyof Functions;
+  request: string;
+}
 
 /** What comes from it. */
 export type FromWorker =
-  { id: number; answer: string } | { id: number; crash: { message: string; overflowed: boolean; waits: boolean } };
+  | { id: number; answer: string }
+  | { id: number; crash: { message: string; overflowed: boolean; waits: boolean } }
+  // The first part of the module can't answer it alone.
+  | { id: number; incomplete: true };

@@ -303,6 +303,24 @@ test("examples have their tests, and tests are files as others", async () => {
   await close(page);
 });
 
+test("keys lead from finding to finding, and to a line", async () => {
+  const page = await open({ project: script("answer();\nsya(1);\nsay(1);\nsya(2);\n") });
+  await page.locator(".cm-lintRange-error").nth(1).waitFor();
+  await page.locator(".cm-content").focus();
+  await page.keyboard.press("F8");
+  assert.equal(await caret(page), "sya(1);");
+  await page.keyboard.press("F8");
+  assert.equal(await caret(page), "sya(2);");
+  await page.keyboard.press("Shift+F8");
+  assert.equal(await caret(page), "sya(1);");
+  await page.keyboard.press("Control+Alt+g");
+  await page.locator(".cm-dialog input").fill("3");
+  await page.keyboard.press("Enter");
+  await page.waitForTimeout(100);
+  assert.equal(await caret(page), "say(1);");
+  await close(page);
+});
+
 test("all keys are in a dialog", async () => {
   const page = await open({ project: script("answer();\n") });
   await page.keyboard.press("?");

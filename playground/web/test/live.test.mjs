@@ -305,7 +305,6 @@ test("a recording opens in the timeline, in step with today's script; where that
   assert.equal(await recording.locator(".end").textContent(), "success");
   await recording.click();
   const told = page.locator("#records-told");
-  await page.waitForTimeout(2500); console.log(await told.textContent());
   await told.filter({ hasText: "It goes as it did then." }).waitFor();
   assert.match(await told.textContent(), /The script is still the same/);
   const keys = () => page.locator("#lane-keys > *").allTextContents();

@@ -72,6 +72,7 @@ pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Limits for a search in a folder that may be anything, such as a home folder.
+#[derive(Clone, Copy)]
 pub struct SearchLimits {
     /// How deep it goes.
     pub depth: usize,
@@ -87,13 +88,13 @@ pub fn search(
 ) -> io::Result<(Vec<PathBuf>, bool)> {
     let walk = WalkBuilder::new(folder)
         .ignore(false)
-        .max_depth(limits.as_ref().map(|limits| limits.depth))
+        .max_depth(limits.map(|limits| limits.depth))
         .filter_entry(|entry| entry.depth() == 0 || !is_build_folder(entry.path()))
         .sort_by_file_name(std::ffi::OsStr::cmp)
         .build();
     let mut found = Vec::new();
     for (number, entry) in walk.enumerate() {
-        if limits.as_ref().is_some_and(|limits| number >= limits.entries) {
+        if limits.is_some_and(|limits| number >= limits.entries) {
             return Ok((found, false));
         }
         let path = match entry {

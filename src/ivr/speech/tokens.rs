@@ -1,14 +1,13 @@
 //! The words of a text.
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use crate::accents::without_accents;
 
 /// Splits a text into words, without case, accents and punctuation. Of scripts that are written without spaces, each
 /// sign is a word.
 pub(in crate::ivr) fn tokens(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     let mut token = String::new();
-    for letter in text.nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase) {
+    for letter in without_accents(text).chars().flat_map(char::to_lowercase) {
         match letter {
             // Hiragana, Katakana and Han.
             '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' => {

@@ -113,6 +113,24 @@ pub struct SqlSettings {
     pub max_size: Option<Size>,
 }
 
+impl SqlSettings {
+    /// Returns the settings of the database at this address.
+    pub(crate) fn new(url: &str) -> Self {
+        Self {
+            url: Secret(url.to_owned()),
+            password_file: None,
+            password: None,
+            ca_file: None,
+            ca: None,
+            read_only: false,
+            timeout: None,
+            at_once: None,
+            max_rows: None,
+            max_size: None,
+        }
+    }
+}
+
 /// Where values that outlive calls are kept.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -216,7 +216,7 @@ impl Walker<'_> {
         let id = self.function_id(&function.name);
         let key = (source, function.name.clone(), function.params.len());
         if self.is_unfolded(&id, &key) {
-            return self.unfolded((source, function), id, key, args.to_vec(), ways);
+            return self.unfold((source, function), id, key, args.to_vec(), ways);
         }
         let file = self.source();
         let detail = self.sources[source].head(&function.name, function.params.len());

@@ -142,6 +142,6 @@ pub struct Group {
 pub enum Unfold<'a> {
     /// Those with these ids of nodes.
     Some(&'a [String]),
-    /// All.
+    /// All, each where it is called first.
     All,
 }

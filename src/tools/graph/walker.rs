@@ -71,24 +71,27 @@ pub(super) struct Summary {
 pub(super) struct Walker<'a> {
     pub known: &'a KnownFunctions,
     pub sources: Vec<Rc<Source>>,
-    pub unfold: Unfold<'a>,
+    pub unfolds: Unfold<'a>,
     pub graph: Graph,
     pub frames: Vec<Frame>,
     pub summaries: HashMap<(usize, String, usize), Option<Rc<Summary>>>,
     /// How often each function is called in each group.
     pub called: BTreeMap<String, usize>,
+    /// The functions that have been unfolded because all are: each is, where it is called first.
+    unfolded: BTreeSet<(usize, String, usize)>,
 }
 
 impl<'a> Walker<'a> {
-    pub fn new(known: &'a KnownFunctions, sources: Vec<Rc<Source>>, unfold: Unfold<'a>) -> Self {
+    pub fn new(known: &'a KnownFunctions, sources: Vec<Rc<Source>>, unfolds: Unfold<'a>) -> Self {
         Self {
             known,
             sources,
-            unfold,
+            unfolds,
             graph: Graph::default(),
             frames: Vec::new(),
             summaries: HashMap::new(),
             called: BTreeMap::new(),
+            unfolded: BTreeSet::new(),
         }
     }
 
@@ -219,8 +222,8 @@ impl<'a> Walker<'a> {
         if self.graph.nodes.len() > MOST_NODES || !fits {
             return false;
         }
-        match self.unfold {
-            Unfold::All => !calls_itself,
+        match self.unfolds {
+            Unfold::All => !calls_itself && self.unfolded.insert(key.clone()),
             Unfold::Some(ids) => ids.iter().any(|other| other == id),
         }
     }
@@ -236,7 +239,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Follows a function that is unfolded.
-    pub fn unfolded(
+    pub fn unfold(
         &mut self,
         (source, function): (usize, &Rc<ScriptFunction>),
         id: String,

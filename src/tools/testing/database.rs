@@ -1,7 +1,7 @@
 //! A database of SQLite in memory, which stands in for one that a script asks.
 
 use crate::service::settings::{Settings, SqlSettings};
-use crate::service::{Services, runtime};
+use crate::service::{Services, wait_for};
 use crate::transport::{Answer, Failure, Request};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -18,21 +18,16 @@ pub(super) struct Database {
 
 impl Database {
     /// Creates an empty database in the place of this service.
-    pub fn new(service: &str) -> Result<Self, String> {
-        if cfg!(not(feature = "sql")) {
-            return Err("there is no SQL here; `answer_sql` answers the script instead".to_owned());
-        }
-        let settings = json!({ "url": "sqlite::memory:", "at_once": 1 });
-        let settings: SqlSettings = serde_json::from_value(settings).map_err(|error| error.to_string())?;
+    pub fn new(service: &str) -> Self {
+        let settings = SqlSettings { at_once: Some(1), ..SqlSettings::new("sqlite::memory:") };
         let sql = [(service.to_owned(), settings)].into();
-        Ok(Self { service: service.to_owned(), services: Services::new(Settings { sql, ..Settings::default() }) })
+        Self { service: service.to_owned(), services: Services::new(Settings { sql, ..Settings::default() }) }
     }
 
     /// Answers a request.
     pub fn ask(&self, request: &Request) -> Answer {
         let request = Request { timeout: Some(TIMEOUT), service: self.service.clone(), ..request.clone() };
-        let runtime = runtime().map_err(|error| Failure::unavailable(error.to_string()))?;
-        runtime.block_on(self.services.begin(request, None))
+        wait_for(self.services.begin(request, None))
     }
 
     /// Runs several statements, each of which ends with a semicolon.

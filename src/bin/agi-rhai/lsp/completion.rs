@@ -14,6 +14,7 @@ use agi_rhai::internals::{CursorContext, KEYWORDS, Symbol, SymbolKind};
 use agi_rhai::internals::{WORDS, words};
 use agi_rhai::pbx::Sounds;
 use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, InsertTextFormat, TextEdit};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 impl Cursor<'_> {
     pub fn completion(&self) -> Vec<CompletionItem> {
@@ -299,14 +300,14 @@ impl Cursor<'_> {
 }
 
 /// Adds the documentation to a completion item.
-pub fn resolve(workspace: &Workspace, mut item: CompletionItem) -> Answer {
-    let name = item.data.as_ref().and_then(serde_json::Value::as_str);
+pub fn resolve(workspace: &Workspace, mut item: Value) -> Answer {
+    let name = item.get("data").and_then(Value::as_str);
     let mut functions = workspace.language.functions().iter().chain(VOCABULARY);
     if let Some(function) = name.and_then(|name| functions.find(|function| function.name == name)) {
         let article = article(function, workspace.command(function));
-        item.documentation = Some(markdown(format!("{}\n\n{}", function.summary, article.trim_end())));
+        item["documentation"] = value(markdown(format!("{}\n\n{}", function.summary, article.trim_end())))?;
     }
-    value(item)
+    Ok(item)
 }
 
 /// Whether the symbol is the variable of a `catch`.

@@ -11,37 +11,78 @@ use lsp_types::request::{
     CodeActionRequest, Completion, DocumentHighlightRequest, DocumentSymbolRequest, GotoDefinition, HoverRequest,
     PrepareRenameRequest, References, Rename, Request as _, ResolveCompletionItem, SignatureHelpRequest,
 };
-use lsp_types::{
-    CodeActionParams, DocumentSymbolParams, ReferenceParams, RenameParams, TextDocumentPositionParams, Uri,
-};
+use lsp_types::{Diagnostic, Position, ReferenceContext, TextDocumentIdentifier, Uri};
+use serde::Deserialize;
+
+// The parameters of requests, as far as they count. Those of lsp-types also read how progress is to be reported.
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InText {
+    text_document: TextDocumentIdentifier,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AtPlace {
+    text_document: TextDocumentIdentifier,
+    position: Position,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToReferences {
+    text_document: TextDocumentIdentifier,
+    position: Position,
+    context: ReferenceContext,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToRename {
+    text_document: TextDocumentIdentifier,
+    position: Position,
+    new_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToFix {
+    text_document: TextDocumentIdentifier,
+    context: Mistakes,
+}
+
+#[derive(Deserialize)]
+struct Mistakes {
+    diagnostics: Vec<Diagnostic>,
+}
 
 /// Answers a request of a running server.
 pub fn answer(workspace: &mut Workspace, request: Request) -> Answer {
     let asked = request.params;
     match request.method.as_str() {
         CodeActionRequest::METHOD => {
-            let asked: CodeActionParams = params(asked)?;
+            let asked: ToFix = params(asked)?;
             let document = document(workspace, &asked.text_document.uri)?;
             value(quick_fixes(workspace, document, &asked.context.diagnostics))
         }
-        Completion::METHOD => value(cursor(workspace, &params(asked)?)?.completion()),
-        ResolveCompletionItem::METHOD => resolve(workspace, params(asked)?),
-        HoverRequest::METHOD => value(cursor(workspace, &params(asked)?)?.hover()),
-        SignatureHelpRequest::METHOD => value(cursor(workspace, &params(asked)?)?.signature_help()),
-        GotoDefinition::METHOD => value(cursor(workspace, &params(asked)?)?.definition()),
-        DocumentHighlightRequest::METHOD => value(cursor(workspace, &params(asked)?)?.highlights()),
+        Completion::METHOD => value(cursor(workspace, params(asked)?)?.completion()),
+        ResolveCompletionItem::METHOD => resolve(workspace, asked),
+        HoverRequest::METHOD => value(cursor(workspace, params(asked)?)?.hover()),
+        SignatureHelpRequest::METHOD => value(cursor(workspace, params(asked)?)?.signature_help()),
+        GotoDefinition::METHOD => value(cursor(workspace, params(asked)?)?.definition()),
+        DocumentHighlightRequest::METHOD => value(cursor(workspace, params(asked)?)?.highlights()),
         References::METHOD => {
-            let asked: ReferenceParams = params(asked)?;
-            let declaration = asked.context.include_declaration;
-            value(cursor(workspace, &asked.text_document_position)?.references(declaration))
+            let ToReferences { text_document, position, context } = params(asked)?;
+            value(cursor(workspace, AtPlace { text_document, position })?.references(context.include_declaration))
         }
-        PrepareRenameRequest::METHOD => cursor(workspace, &params(asked)?)?.prepare_rename(),
+        PrepareRenameRequest::METHOD => cursor(workspace, params(asked)?)?.prepare_rename(),
         Rename::METHOD => {
-            let asked: RenameParams = params(asked)?;
-            cursor(workspace, &asked.text_document_position)?.rename(&asked.new_name)
+            let ToRename { text_document, position, new_name } = params(asked)?;
+            cursor(workspace, AtPlace { text_document, position })?.rename(&new_name)
         }
         DocumentSymbolRequest::METHOD => {
-            let asked: DocumentSymbolParams = params(asked)?;
+            let asked: InText = params(asked)?;
             let document = document(workspace, &asked.text_document.uri)?;
             match document.table() {
                 Some(kind) => workspace.table_symbols(document, kind),
@@ -57,7 +98,7 @@ fn document<'a>(workspace: &'a Workspace, uri: &Uri) -> Result<&'a Document, Res
     workspace.document(uri).ok_or_else(missing)
 }
 
-fn cursor<'a>(workspace: &'a Workspace, asked: &TextDocumentPositionParams) -> Result<Cursor<'a>, ResponseError> {
+fn cursor<'a>(workspace: &'a Workspace, asked: AtPlace) -> Result<Cursor<'a>, ResponseError> {
     let document = document(workspace, &asked.text_document.uri)?;
     Ok(Cursor { workspace, document, outline: &document.outline, offset: Workspace::offset(document, asked.position) })
 }

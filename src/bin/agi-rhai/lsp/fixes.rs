@@ -7,8 +7,8 @@ use lsp_types::{
 };
 use std::collections::HashMap;
 
-/// Returns fixes for these mistakes: the suggested name if there is one, a line for the table that lacks one, or a comment
-/// that allows the mistake.
+/// Returns fixes for these mistakes: the suggested name if there is one, a line for the table that lacks one, or a
+/// comment that allows the mistake.
 pub fn quick_fixes(workspace: &Workspace, document: &Document, diagnostics: &[Diagnostic]) -> Vec<CodeAction> {
     let mut fixes = Vec::new();
     for found in diagnostics.iter().filter(|found| found.source.as_deref() == Some("agi-rhai")) {

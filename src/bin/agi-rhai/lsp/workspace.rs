@@ -141,14 +141,7 @@ impl Workspace {
         match notice.method.as_str() {
             DidOpenTextDocument::METHOD => {
                 let DidOpenTextDocumentParams { text_document: item } = params(notice)?;
-                self.documents.retain(|document| document.uri != item.uri);
-                self.documents.push(Document {
-                    path: positions::path(&item.uri),
-                    version: item.version,
-                    outline: Arc::new(Source::new(&item.text, self.encoding)),
-                    uri: item.uri.clone(),
-                });
-                self.changed(Some(&item.uri));
+                self.opened(item.uri, item.version, &item.text);
             }
             DidChangeTextDocument::METHOD => {
                 let change: DidChangeTextDocumentParams = params(notice)?;
@@ -171,15 +164,28 @@ impl Workspace {
             }
             DidCloseTextDocument::METHOD => {
                 let DidCloseTextDocumentParams { text_document: closed } = params(notice)?;
-                self.documents.retain(|document| document.uri != closed.uri);
-                self.pending.retain(|uri| *uri != closed.uri);
-                self.changed(None);
+                self.closed(&closed.uri);
                 return Ok(vec![closed.uri]);
             }
             DidSaveTextDocument::METHOD | DidChangeWatchedFiles::METHOD => self.changed(None),
             _ => {}
         }
         Ok(Vec::new())
+    }
+
+    /// Takes a text that an editor has opened.
+    pub fn opened(&mut self, uri: Uri, version: i32, text: &str) {
+        self.documents.retain(|document| document.uri != uri);
+        let (path, outline) = (positions::path(&uri), Arc::new(Source::new(text, self.encoding)));
+        self.documents.push(Document { path, version, outline, uri: uri.clone() });
+        self.changed(Some(&uri));
+    }
+
+    /// Forgets a text that an editor has closed.
+    pub fn closed(&mut self, uri: &Uri) {
+        self.documents.retain(|document| document.uri != *uri);
+        self.pending.retain(|pending| pending != uri);
+        self.changed(None);
     }
 
     /// Returns the services of the operator's file for the script at this path, if there is one without a mistake: in

@@ -25,7 +25,7 @@ impl Listening {
         let Some(named) = named else { return Self::on_this_machine() };
         let (name, address) = resolve(named)?;
         let listener = TcpListener::bind(address).map_err(|error| cannot_listen(&address.to_string(), error))?;
-        let this = Self::on(listener, name)?;
+        let this = Self::on(listener, name.as_deref())?;
         if !address.ip().is_loopback() {
             out::stderr_line(format_args!(
                 "warning: the studio listens on {address}, beyond this machine: whoever has its address with the token \
@@ -49,17 +49,17 @@ impl Listening {
         bail!("the ports {PORT} to {} are all in use: choose another one with --listen ADDR", PORT + PORTS - 1)
     }
 
-    fn on(listener: TcpListener, name: Option<String>) -> Result<Self> {
+    fn on(listener: TcpListener, name: Option<&str>) -> Result<Self> {
         let local = listener.local_addr().context("no address")?;
         let (ip, port) = (local.ip(), local.port());
-        let shown = match (&name, ip) {
+        let shown = match (name, ip) {
             (Some(name), _) => format!("{name}:{port}"),
             // A browser on this machine, since no other name is known.
             (None, IpAddr::V4(ip)) if ip.is_unspecified() => format!("127.0.0.1:{port}"),
             (None, IpAddr::V6(ip)) if ip.is_unspecified() => format!("[::1]:{port}"),
             _ => local.to_string(),
         };
-        let hosts = Hosts::new(name.as_deref(), ip, port);
+        let hosts = Hosts::new(name, ip, port);
         Ok(Self { listeners: vec![listener], hosts, address: format!("http://{shown}/") })
     }
 }

@@ -81,14 +81,13 @@ pub fn answer_sql(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
 }
 
 pub fn set_up_sql(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
+    if cfg!(not(feature = "sql")) {
+        let lacking = "set_up_sql: there is no SQL here; `answer_sql` answers the script instead";
+        return Err(WordError::Misuse(lacking.to_owned()));
+    }
     let (service, statements) = (args.word(0)?, args.text(1)?);
     let known = test.services.state().databases.get(&service).cloned();
-    let database = if let Some(database) = known {
-        database
-    } else {
-        let new = Database::new(&service);
-        Arc::new(new.map_err(|problem| WordError::Misuse(format!("set_up_sql: {problem}")))?)
-    };
+    let database = known.unwrap_or_else(|| Arc::new(Database::new(&service)));
     database.run(&statements).map_err(|failure| args.failed(&failure))?;
     test.services.state().databases.insert(service, database);
     Ok(Dynamic::UNIT)
