@@ -237,6 +237,9 @@ impl Language {
     pub(crate) fn compiler() -> Engine {
         let mut engine = Engine::new_raw();
         engine.disable_symbol("eval");
+        // The sandbox has no optimizer.
+        #[cfg(not(feature = "sandbox"))]
+        engine.set_optimization_level(rhai::OptimizationLevel::None);
         engine.set_strict_variables(true);
         engine.set_max_expr_depths(64, 48);
         engine

@@ -33,7 +33,6 @@ mod suite;
 mod test;
 mod test_call;
 mod test_services;
-mod test_store;
 pub(crate) mod vocabulary;
 mod watched;
 mod words;
