@@ -204,6 +204,8 @@ test("a thousand calls: few elements, no jumps while somebody is about to choose
   const page = await open();
   const callers = [];
   for (let number = 0; number < 1000; number++) {
+    // The first and the last one are so by their time, too.
+    if (number === 1 || number === 999) await new Promise((resolve) => setTimeout(resolve, 300));
     callers.push(
       await server.call(number % 4 === 0 ? "pin" : "menu", { callerid: `5${String(number).padStart(4, "0")}` }),
     );
