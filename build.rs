@@ -61,8 +61,10 @@ mod page {
     fn names(dist: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(dist)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if !name.starts_with('.') && name != ALONE {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A folder holds the recordings of the examples. The studio plays those of its own folder.
+            if entry.file_type()?.is_file() && !name.starts_with('.') && name != ALONE {
                 names.push(name);
             }
         }

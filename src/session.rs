@@ -620,10 +620,10 @@ impl Session {
         ask: impl FnOnce(&mut Self, Request) -> Result<Option<Answer>, Over>,
     ) -> Result<Option<Answer>, Over> {
         self.still_on()?;
-        self.transport.note(Note::Asks(&request));
         if let Some(observer) = &self.observer {
             observer.asked(&request, &self.last.script, self.last.line);
         }
+        self.transport.note(Note::Asks(&request));
         let hears_a_secret = self.keys.secret && request.function == "listen";
         let answer = match self.transport.answer(&request) {
             Some((after, answer)) => {

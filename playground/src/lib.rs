@@ -18,6 +18,7 @@ mod log;
 mod play;
 mod recorded;
 mod scene;
+mod services;
 mod setup;
 mod storm;
 mod tests;

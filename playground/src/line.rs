@@ -10,7 +10,7 @@ use agi_rhai::tools::testing::OfflineServices;
 use agi_rhai::transport::{Answer, Ending, Heard, Note, Peer, Request, Simulator, Transport};
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The maximum number of commands, which is more than anybody reads.
@@ -22,7 +22,7 @@ const MAX_SHOWN: usize = 500;
 pub struct Line {
     pub simulator: Simulator,
     pub scene: SharedScene,
-    pub services: OfflineServices,
+    pub services: Arc<Mutex<OfflineServices>>,
     pub variables: Variables,
     pub database: Database,
     pub watched: Arc<Watched>,
@@ -32,6 +32,10 @@ pub struct Line {
 }
 
 impl Line {
+    fn services(&self) -> MutexGuard<'_, OfflineServices> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note_changes(&self) {
         let mut scene = self.scene.lock();
         if scene.cut.is_none() {
@@ -95,16 +99,26 @@ impl Transport for Line {
     fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
         self.simulator.answer(request).or_else(|| {
             let now = self.simulator.now();
-            Some((Duration::ZERO, self.services.answer(request, now)))
+            Some((Duration::ZERO, self.services().answer(request, now)))
         })
     }
 
     fn note(&mut self, note: Note<'_>) {
         match note {
             Note::Asks(request) => {
-                let (function, service) = (request.function.clone(), request.service.clone());
-                self.scene.lock().frames(self.watched.frames());
-                self.scene.lock().note(What::Asks { function, service, text: shortened(&request.to_string()) });
+                let lacks = self.services().lacks(request);
+                let mut scene = self.scene.lock();
+                scene.frames(self.watched.frames());
+                let (script, line) = scene.place.clone();
+                scene.note(What::Asks {
+                    function: request.function.clone(),
+                    service: request.service.clone(),
+                    text: shortened(&request.to_string()),
+                    request: (!is_about_speech(request)).then(|| Box::new(request.clone())),
+                    lacks,
+                    script,
+                    line,
+                });
             }
             Note::Answered(answer) => {
                 let text = match answer {
@@ -125,6 +139,11 @@ impl Transport for Line {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
         self.simulator.leave(ending)
     }
+}
+
+/// Whether it asks an engine. What is said and heard shows by itself.
+fn is_about_speech(request: &Request) -> bool {
+    matches!(request.function.as_str(), "listen" | "speak")
 }
 
 fn shortened(text: &str) -> String {
@@ -157,10 +176,12 @@ impl Observer for CommandObserver {
 
     fn heard(&self, _: &'static Command, _: &dyn fmt::Display, _: Time) {}
 
-    fn asked(&self, request: &Request, _: &str, _: usize) {
+    fn asked(&self, request: &Request, script: &str, line: usize) {
+        let mut scene = self.scene.lock();
+        scene.place = (script.to_owned(), line);
         // What is listened for goes with the request.
         let keys = request.argument("keys").as_str().map(str::to_owned);
-        self.scene.lock().listened = keys.filter(|_| request.function == "listen");
+        scene.listened = keys.filter(|_| request.function == "listen");
     }
 }
 

@@ -7,12 +7,12 @@ use crate::files::Files;
 use crate::line::{CommandObserver, Line};
 use crate::log::Log;
 use crate::scene::{Cut, Event, Scene, SharedScene, What, millis};
+use crate::services::Services;
 use crate::setup::setup;
 use agi_rhai::internals::recording::{FORMAT, Header};
 use agi_rhai::internals::sandbox::PlacedCall;
 use agi_rhai::pbx::{Database, Sounds};
 use agi_rhai::script::LoadError;
-use agi_rhai::tools::testing::OfflineServices;
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Fault, Host, Script, Session, Status};
 use serde::de::Error as _;
@@ -39,6 +39,9 @@ pub struct Request {
     /// The options of `place_call`.
     #[serde(default)]
     pub call: Map<String, Value>,
+    /// What services answer.
+    #[serde(default)]
+    pub services: Services,
     /// What the caller does.
     #[serde(default)]
     pub acts: Vec<CallerAct>,
@@ -81,6 +84,8 @@ pub struct Played {
     /// The variables of the channel, and AstDB.
     variables: Value,
     database: Value,
+    /// What is in the store: `values` and `boards`.
+    store: Value,
 }
 
 /// Plays a call.
@@ -100,8 +105,9 @@ pub fn load(host: &Host, path: &Path) -> Result<(Script, Sounds), Value> {
 
 /// Plays a call, and records it.
 pub fn call(request: Request, tape: Option<&Tape>) -> Result<(Played, Option<Script>), Refusal> {
-    let Request { files, script: name, seed, call, acts, until } = request;
+    let Request { files, script: name, seed, call, services, acts, until } = request;
     files.give();
+    let services = Arc::new(Mutex::new(services.offline()?));
     let setup = setup(call)?;
     let mut host = Host::new();
     let path = Path::new(&name);
@@ -132,7 +138,7 @@ pub fn call(request: Request, tape: Option<&Tape>) -> Result<(Played, Option<Scr
         variables: channel.variables().clone(),
         simulator: Simulator::new(channel).with_commands(host.language().commands()),
         scene: scene.clone(),
-        services: OfflineServices::default(),
+        services: Arc::clone(&services),
         database,
         watched: Arc::clone(&watched),
         position: Arc::clone(&position),
@@ -157,6 +163,7 @@ pub fn call(request: Request, tape: Option<&Tape>) -> Result<(Played, Option<Scr
     let (variables, database) = scene.state();
     let goes_on = position.lock().unwrap_or_else(PoisonError::into_inner).take();
     let cut = scene.cut;
+    let store = services.lock().unwrap_or_else(PoisonError::into_inner).stored();
     let fault = outcome.fault.filter(|_| cut.is_none()).map(Fault::in_full);
     let played = Played {
         began: scene.began.since_epoch().as_secs(),
@@ -169,6 +176,7 @@ pub fn call(request: Request, tape: Option<&Tape>) -> Result<(Played, Option<Scr
         seed,
         variables,
         database,
+        store,
         events: std::mem::take(&mut scene.events),
     };
     drop(scene);
@@ -190,6 +198,7 @@ impl Played {
             seed,
             variables: Value::Null,
             database: Value::Null,
+            store: Value::Null,
         }
     }
 }

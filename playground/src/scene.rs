@@ -3,9 +3,11 @@
 use agi_rhai::clock::Time;
 use agi_rhai::internals::ScriptFrame;
 use agi_rhai::pbx::{Hearing, Sound, Sounds};
+use agi_rhai::transport::Request;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,8 +33,8 @@ pub enum What {
         words: Option<String>,
         /// Their language, if it isn't English.
         language: Option<String>,
-        /// The sound files it consists of.
-        files: Vec<String>,
+        /// The sounds it consists of.
+        files: Vec<SoundFile>,
         /// Its whole length, if that is known.
         lasts: Option<u64>,
         /// When it ends if nothing ends it before.
@@ -71,8 +73,18 @@ pub enum What {
     Command { function: &'static str, text: String, script: String, line: usize, by_host: bool },
     /// Its reply has come.
     Reply { text: String },
-    /// The script asks a service.
-    Asks { function: String, service: String, text: String },
+    /// The script asks a service, from this line of this script.
+    Asks {
+        function: String,
+        service: String,
+        text: String,
+        /// It as data, unless it is about speech.
+        request: Option<Box<Request>>,
+        /// Whether there is nothing that could be answered.
+        lacks: bool,
+        script: String,
+        line: usize,
+    },
     /// It has answered.
     Answered { failed: bool, text: String },
     /// The script prints a line to the log.
@@ -85,6 +97,17 @@ pub enum What {
     Variable { name: String, value: Option<String> },
     /// An entry of AstDB has changed.
     Stored { key: String, value: Option<String> },
+}
+
+/// A sound that is played.
+#[derive(Clone, Debug, Serialize)]
+pub struct SoundFile {
+    /// Its name, as Asterisk is told it.
+    name: String,
+    /// Its file, if it is one of those that were given.
+    path: Option<PathBuf>,
+    /// Its length, if that is known.
+    lasts: Option<u64>,
 }
 
 /// The variables of one function that runs, or of the script itself.
@@ -134,6 +157,8 @@ pub struct Scene {
     pub cut: Option<Cut>,
     /// The keys for which the command listens, if it names them.
     pub listened: Option<String>,
+    /// The script and the line from which a service is asked.
+    pub place: (String, usize),
     sounds: Arc<Sounds>,
     prompt: u64,
     /// The prompt and the end of the last wait, and whether it was listened to.
@@ -172,6 +197,7 @@ impl Scene {
             events: Vec::new(),
             cut: None,
             listened: None,
+            place: (String::new(), 0),
             sounds,
             prompt: 0,
             wait: None,
@@ -294,10 +320,14 @@ impl Scene {
         if matches!(hearing.sound, Sound::File(_) | Sound::Spoken(_)) {
             self.said.push(words.as_ref().unwrap_or(&name).clone());
         }
-        let files = hearing.sound.files();
-        let samples = files.iter().map(|name| self.sounds.find(name, hearing.language).map(|clip| clip.samples));
-        let samples: Option<u64> = samples.collect::<Option<Vec<_>>>().map(|samples| samples.iter().sum());
-        let lasts = samples.filter(|samples| *samples > 0).map(|samples| samples / 8);
+        let file = |name: &String| SoundFile {
+            path: self.sounds.file(name, hearing.language),
+            lasts: self.sounds.find(name, hearing.language).map(|clip| clip.samples / 8),
+            name: name.clone(),
+        };
+        let files: Vec<SoundFile> = hearing.sound.files().iter().map(file).collect();
+        let lasts: Option<u64> = files.iter().map(|file| file.lasts).sum();
+        let lasts = lasts.filter(|lasts| *lasts > 0);
         // What is spoken goes on after its first file.
         let ends =
             if files.len() > 1 { lasts.map(|lasts| millis(self.now - self.began) + lasts) } else { self.at(until) };

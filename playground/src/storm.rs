@@ -4,6 +4,7 @@ use crate::Refusal;
 use crate::fault;
 use crate::files::Files;
 use crate::play::load;
+use crate::services::Services;
 use crate::setup::setup;
 use agi_rhai::Host;
 use agi_rhai::internals::sandbox::SlicedStorm;
@@ -25,6 +26,9 @@ pub struct Begin {
     /// The options of `place_call` for every call.
     #[serde(default)]
     call: Map<String, Value>,
+    /// What services answer.
+    #[serde(default)]
+    services: Services,
     /// How many calls to make now.
     #[serde(default)]
     calls: u64,
@@ -61,7 +65,7 @@ thread_local! {
 
 /// Begins a storm, and makes some calls.
 pub fn begin(request: Begin) -> Result<Found, Refusal> {
-    let Begin { files, script, seed, call, calls } = request;
+    let Begin { files, script, seed, call, services, calls } = request;
     files.give();
     let setup = setup(call)?;
     let host = Host::new();
@@ -73,7 +77,7 @@ pub fn begin(request: Begin) -> Result<Found, Refusal> {
             return Ok(Found { calls: 0, lines: 0, unreached: Vec::new(), problems: Vec::new(), fault });
         }
     };
-    let storm = Storm::new(&host, script, sounds).with_setup(&setup)?;
+    let storm = Storm::new(&host, script, sounds).with_samples(services.samples()?).with_setup(&setup)?;
     STORM.set(Some(SlicedStorm::new(storm, seed)));
     run(calls)
 }

@@ -120,6 +120,85 @@ test("recorded calls become the same tests", async () => {
   }
 });
 
+/** What the scripts' services answer. */
+const services = {
+  answers: [
+    {
+      request: { function: "http_get", service: "weather", arguments: { path: "weather" } },
+      answer: { body: { main: { temp: 71.6 }, weather: [{ id: 800 }] } },
+    },
+    {
+      request: { function: "sql_row", service: "crm", arguments: { text: "select" } },
+      answer: [{ name: "Ann", list: "blocked" }],
+    },
+    { request: { function: "sql_rows", service: "crm", arguments: {} }, answer: { kind: "failed", message: "no such table" } },
+    { request: { function: "run_program", service: "sign", arguments: {} }, answer: "abc" },
+  ],
+  store: { values: { visits: 41 }, boards: { subtraction: [{ name: "200", score: 35 }] } },
+};
+
+test("services answer what is given, and the store keeps what a call puts there", async () => {
+  for (const script of scripts) {
+    for (const plan of ["says nothing", "presses one", "presses anything"]) {
+      const request = { files, script, seed: 1, acts: plans[plan], until: 180_000, call: { callerid: "200" }, services };
+      const { events, store } = await same("play", request, `${script}, ${plan}`);
+      assert.ok(events.every(({ is, lacks }) => is !== "asks" || !lacks), `${script} asks for what isn't given`);
+      assert.ok(!JSON.stringify(events).includes("without the feature"), script);
+      assert.equal(store.values.visits, 41);
+      await same("as_test", request, script);
+    }
+  }
+  const text = `answer();
+let visits = store_add("visits", 1);
+board_put("league", "Ann", visits);
+print(sql_value("crm", "select count(*) as n from people"));
+try { sql_rows("crm", "select 1"); } catch (error) { print(error.kind); }
+print(http_get("weather", "other/path").body.main.temp);
+print(run_program("sign", ["x"]).output);
+after_call(Fn("tidy"), visits);
+call_out("PJSIP/200", "a", "tidy");
+fn tidy(value) {}`;
+  const answers = [
+    ...services.answers,
+    { request: { function: "sql_value", service: "crm", arguments: {} }, answer: [{ n: 3 }] },
+  ];
+  const request = { files: { "a.rhai": text }, script: "a.rhai", services: { ...services, answers } };
+  const { events, store, fault } = await same("play", request);
+  const printed = events.filter(({ is }) => is === "prints").map(({ text }) => text);
+  assert.deepEqual(printed, ["3", "failed", "71.6", "abc"], fault?.rendered);
+  assert.equal(store.values.visits, 42);
+  assert.deepEqual(store.boards.league, [{ name: "Ann", score: 42 }]);
+  const asks = events.filter(({ is }) => is === "asks");
+  assert.deepEqual(asks.slice(0, 3).map(({ script, line, function: name }) => [script, line, name]), [
+    ["a.rhai", 2, "store_add"],
+    ["a.rhai", 3, "board_put"],
+    ["a.rhai", 4, "sql_value"],
+  ]);
+  const { text: written } = await same("as_test", request);
+  assert.match(written, /store_put\("visits", 41\);/);
+  assert.match(written, /answer_program\("sign", #\{/);
+
+  const unanswered = await same("play", { ...request, services: undefined });
+  assert.equal(unanswered.events.find(({ function: name }) => name === "sql_value").lacks, true);
+  const wrong = { request: services.answers[1].request, answer: 7 };
+  await assert.rejects(async () => playground.play({ ...request, services: { answers: [wrong] } }), /must be an array of maps/);
+});
+
+test("recordings have their lengths and their files", async () => {
+  const sounds = { "sounds/en/guess-welcome.gsm": { size: 3300 }, "sounds/de/guess-welcome.ulaw": { size: 4000 } };
+  const prompts = async (call) => {
+    const request = { files: { ...files, ...sounds }, script: "guess.rhai", seed: 1, until: 20_000, call };
+    return (await same("play", request)).events.filter(({ is }) => is === "prompt");
+  };
+  const [welcome, start] = await prompts({});
+  assert.deepEqual(welcome.files, [{ name: "guess-welcome", path: "sounds/en/guess-welcome.gsm", lasts: 2000 }]);
+  assert.equal(welcome.lasts, 2000);
+  assert.equal(start.at, 2000);
+  assert.equal(start.files[0].path, null);
+  const [german] = await prompts({ language: "de" });
+  assert.deepEqual(german.files, [{ name: "guess-welcome", path: "sounds/de/guess-welcome.ulaw", lasts: 500 }]);
+});
+
 test("scripts are checked as on this machine", async () => {
   assert.deepEqual(await same("check", { files, scripts: Object.keys(files).filter((name) => name.endsWith(".rhai")) }), []);
   const wrong = { "wrong.rhai": 'import "helper" as helper;\nanser();\nhelper::greet(1);\nlet x = 1;', "helper.rhai": "fn greet() {}" };

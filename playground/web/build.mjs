@@ -1,7 +1,7 @@
 // Builds the page: `dist/` for a web server, and in it `playground.html`, the same page as one file.
 
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { crates } from "./crates.mjs";
@@ -19,12 +19,20 @@ const samples = Object.fromEntries(
     .sort()
     .map((name) => [name, readFileSync(here(`../../scripts/${name}`), "utf8")]),
 );
+// Their recordings, which are fetched when they are played.
+const recordings = Object.fromEntries(
+  ["de", "en"].flatMap((language) => {
+    const folder = `sounds/${language}`;
+    const names = readdirSync(here(`../../scripts/${folder}`)).filter((name) => name.endsWith(".gsm"));
+    return names.sort().map((name) => [`${folder}/${name}`, statSync(here(`../../scripts/${folder}/${name}`)).size]);
+  }),
+);
 const withSamples = {
   name: "samples",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^samples$/ }, () => ({ path: "samples", namespace: "samples" }));
     onLoad({ filter: /.*/, namespace: "samples" }, () => ({
-      contents: `export const samples = ${JSON.stringify(samples)};`,
+      contents: `export const samples = ${JSON.stringify(samples)}, recordings = ${JSON.stringify(recordings)};`,
     }));
   },
 };
@@ -84,6 +92,7 @@ const [first, rest] = ["first", "rest"].map((part) => here(`../target/playground
 const isDivided = existsSync(rest);
 copyFileSync(isDivided ? first : module, `${dist}playground.wasm`);
 if (isDivided) copyFileSync(rest, `${dist}playground-rest.wasm`);
+for (const path of Object.keys(recordings)) cpSync(here(`../../scripts/${path}`), `${dist}${path}`);
 
 const policy = (parts) =>
   Object.entries(parts)

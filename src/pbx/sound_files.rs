@@ -78,14 +78,9 @@ pub(crate) fn formats(path: &Path) -> impl Iterator<Item = (PathBuf, Clip)> {
     })
 }
 
-/// Returns the length of a file in the first format that is on disk.
-pub(super) fn measure(path: &Path) -> Option<Clip> {
-    formats(path).next().map(|(_, clip)| clip)
-}
-
 /// Whether there is a sound file of this name in a folder, in a format that Asterisk plays.
 pub(crate) fn is_in(folder: &Path, name: &str) -> bool {
-    measure(&folder.join(name)).is_some()
+    formats(&folder.join(name)).next().is_some()
 }
 
 /// Returns the wav file of this name in a folder, and why Asterisk doesn't play it.

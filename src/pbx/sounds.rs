@@ -1,7 +1,7 @@
 //! Sound files: their names, lengths and words.
 
 use super::prompts::{PromptError, is_english, parents, parse_prompts};
-use super::sound_files::{Clip, measure, transcripts};
+use super::sound_files::{Clip, formats, transcripts};
 use crate::disk;
 use crate::utf8::decode;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -222,13 +222,20 @@ impl Sounds {
             return *clip;
         }
         drop(cache);
-        let clip = self.look_up(name, language);
+        let clip = self.look_up(name, language).map(|(clip, _)| clip);
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         let names = cache.entry(language.to_owned()).or_default();
         if names.len() < MAX_CACHED {
             names.insert(name.to_owned(), clip);
         }
         clip
+    }
+
+    /// Returns the path of the sound file that is played for this name in this language; `None` if only its length is
+    /// known. It isn't cached.
+    #[must_use]
+    pub fn file(&self, name: &str, language: &str) -> Option<PathBuf> {
+        self.look_up(name, language).filter(|_| !self.missing.contains(name))?.1
     }
 
     /// Whether there is a sound of this name for callers of some language.
@@ -238,9 +245,11 @@ impl Sounds {
         languages.chain(["en"]).any(|language| self.find(name, language).is_some())
     }
 
-    fn look_up(&self, name: &str, language: &str) -> Option<Clip> {
-        let english =
-            || self.recorded(&format!("en/{name}")).or_else(|| self.stock.then(|| stock_sound(CORE, name)).flatten());
+    /// Returns the sound of this name in this language, and its file if that is on disk.
+    fn look_up(&self, name: &str, language: &str) -> Option<(Clip, Option<PathBuf>)> {
+        let stock = |table| if self.stock { stock_sound(table, name).map(without_file) } else { None };
+        let estimated = |words| without_file(estimated(words));
+        let english = || self.recorded(&format!("en/{name}")).or_else(|| stock(CORE));
         let own = || parents(language).map(|language| format!("{language}/{name}"));
         let files = if name.starts_with('/') {
             self.recorded(name)
@@ -252,14 +261,14 @@ impl Sounds {
             .or_else(|| parents(language).find_map(|language| words_in(&self.words, language, name)).map(estimated))
             .or_else(|| if name.starts_with('/') { None } else { english() })
             .or_else(|| words_of(&self.words, name, language).map(estimated))
-            .or_else(|| self.stock.then(|| stock_sound(EXTRA, name)).flatten())
+            .or_else(|| stock(EXTRA))
             .or_else(|| spoken_words(name).map(estimated))
     }
 
     /// Returns the sound file of exactly this name.
-    fn recorded(&self, name: &str) -> Option<Clip> {
-        let given = self.lengths.get(name).map(|&samples| Clip { samples, grain: 1 });
-        given.or_else(|| self.on_disk(name))
+    fn recorded(&self, name: &str) -> Option<(Clip, Option<PathBuf>)> {
+        let given = self.lengths.get(name).map(|&samples| without_file(Clip { samples, grain: 1 }));
+        given.or_else(|| self.on_disk(name).map(|(path, clip)| (clip, Some(path))))
     }
 
     /// Returns the words of a prompt for a caller of this language. They are looked up as Asterisk looks up sound
@@ -279,14 +288,19 @@ impl Sounds {
         names.into_iter()
     }
 
-    fn on_disk(&self, name: &str) -> Option<Clip> {
+    fn on_disk(&self, name: &str) -> Option<(PathBuf, Clip)> {
+        let in_first_format = |path: &Path| formats(path).next();
         if name.starts_with('/') {
             // Absolute names are looked up only if there are folders, so that by default a simulation doesn't depend
             // on the machine it runs on.
-            return if self.folders.is_empty() { None } else { measure(Path::new(name)) };
+            return if self.folders.is_empty() { None } else { in_first_format(Path::new(name)) };
         }
-        self.folders.iter().find_map(|folder| measure(&folder.join(name)))
+        self.folders.iter().find_map(|folder| in_first_format(&folder.join(name)))
     }
+}
+
+const fn without_file(clip: Clip) -> (Clip, Option<PathBuf>) {
+    (clip, None)
 }
 
 fn add_words(known: &mut Vec<LanguageWords>, language: &str, name: &str, words: &str) {
@@ -472,6 +486,10 @@ mod tests {
         check(&sounds, "a", "en", "1600/160");
         check(&sounds, "a", "de", "77/1");
         check(&sounds, "b", "en", "4/1");
+        assert_eq!(sounds.file("a", "de_AT"), Some(folder.join("de/a.ulaw")));
+        assert_eq!(sounds.file("a", "fr"), Some(folder.join("a.gsm")));
+        assert_eq!(sounds.clone().without("a").file("a", "de"), None);
+        assert_eq!(Sounds::stock().with_folder(&folder).file("beep", "en"), None);
         // As a real Asterisk has it, which plays no other kind of wav file.
         for (name, why) in
             [("fast", "has 44100 Hz and is stereo"), ("small", "has 8 bits"), ("no", "is not a wav file")]

@@ -34,19 +34,7 @@ mod speech;
 #[cfg(unix)]
 mod spool;
 pub(crate) mod sql;
-#[cfg(feature = "store")]
 pub(crate) mod store;
-/// Without its databases there is still the store in memory, for tests.
-#[cfg(not(feature = "store"))]
-pub(crate) mod store {
-    #![allow(dead_code, reason = "nothing is written down for after the call")]
-
-    mod job;
-    mod memory;
-    mod operation;
-
-    pub(crate) use memory::{MemoryStore, check};
-}
 #[cfg(feature = "tls")]
 mod tls;
 mod unique;
@@ -311,7 +299,7 @@ pub(crate) fn check(request: &Request) -> Result<(), Failure> {
         Kind::CallOut => callout::check(request),
         // Its client refuses what a test's database refuses.
         Kind::Sql => Ok(()),
-        #[cfg(not(all(feature = "http", feature = "store", feature = "mail", feature = "speech")))]
+        #[cfg(not(all(feature = "http", feature = "mail", feature = "speech")))]
         _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 // The page.
 
-import { samples } from "samples";
+import { recordings as shippedSizes, samples } from "samples";
 import { asTest } from "./as-test";
 import { Call } from "./call";
 import { Client } from "./client";
@@ -16,6 +16,7 @@ import { livePane } from "./live";
 import { loadModule, startWorker } from "./load";
 import { Phone } from "./phone";
 import {
+  NONE,
   type Project,
   example,
   firstScript,
@@ -30,12 +31,15 @@ import {
   toLink,
 } from "./project";
 import { Server, isStudio } from "./server";
+import { AnswerForm, answerTo, storeIn, storeText } from "./services";
 import { Setup } from "./setup";
+import { Sound } from "./sound";
+import { type Given, SoundPanel } from "./sound-panel";
+import { Sounds, placeOf, shipped } from "./sounds";
 import { placeAt, stretchAt } from "./story";
 import { testsPane } from "./tests";
 import { Timeline } from "./timeline";
 import { Values } from "./values";
-import { Voice } from "./voice";
 import { zonesIn } from "./zones";
 
 const FIRST = "guess.rhai";
@@ -47,7 +51,6 @@ module.catch((error: unknown) => say(`The module can't be loaded: ${String(error
 const player = new Client(module, startWorker);
 const helper = new Client(module, startWorker);
 
-const NONE: Project = { files: {}, script: "", shown: "", seed: 1, call: {} };
 let project: Project = isStudio ? NONE : (stored() ?? example(samples, FIRST));
 let drawing = false;
 
@@ -57,17 +60,20 @@ const folder = server && new Folder(server, () => project.files);
 const studio = server && folder && { server, folder };
 const filesView = server && folder && new FilesView(server, folder, { project: () => project, show, write });
 
-const withZones = (texts: Record<string, string>) => ({
+const sounds = new Sounds(() => project, samples, shipped(shippedSizes), studio);
+const withOthers = (texts: Record<string, string>) => ({
   ...texts,
+  ...sounds.files(texts),
   ...zonesIn([...Object.values(texts), JSON.stringify(project.call)]),
 });
-const files = () => withZones(project.files);
-const filesFor = (...names: string[]) => withZones(needed(project.files, ...names));
+const files = () => withOthers(project.files);
+const filesFor = (...names: string[]) => withOthers(needed(project.files, ...names));
 const setup = () => ({
   files: filesFor(project.script),
   script: project.script,
   seed: project.seed,
   call: project.call,
+  services: { answers: project.answers, store: project.store },
 });
 const call = new Call(player, setup, (isAnswer = false) => {
   // What somebody waits for is there in this frame. For all else, once a frame is enough.
@@ -85,7 +91,7 @@ const call = new Call(player, setup, (isAnswer = false) => {
 const phone = new Phone(call);
 const timeline = new Timeline(call);
 const values = new Values(call);
-const voice = new Voice();
+const sound = new Sound(sounds);
 const editor = new Editor(get("editor"), {
   ask(method, params, slot) {
     // Any file may use a name.
@@ -138,7 +144,7 @@ function draw(): void {
   moved();
 }
 
-/** Shows what changes with time beside the phone and the timeline: the line of the script, and the voice. */
+/** Shows what changes with time beside the phone and the timeline: the line of the script, and the sound. */
 function moved(): void {
   const place = call.phase === "idle" || !call.story ? null : placeAt(call.story, call.position);
   const over = call.phase === "ended";
@@ -148,9 +154,11 @@ function moved(): void {
     marked = mark;
     editor.markLine(line);
   }
-  const isHeard = call.phase === "running" && call.pace === "real" && call.story;
   values.move();
-  voice.say(isHeard && call.story ? stretchAt(call.story, call.position) : null);
+  const story = call.phase === "running" && call.pace === "real" ? call.story : null;
+  if (story) sound.prepare(story, call.position);
+  sound.play(story && stretchAt(story, call.position), call.position, project.call.language ?? "en");
+  soundPanel.show();
   desk.tell("moved");
 }
 
@@ -404,12 +412,50 @@ const form = new Setup(get("setup"), (options, seed) => {
   if (seed !== null) project.seed = seed;
   changed(300);
 });
-const fillIn = () => form.fill(project.call, project.seed);
+const storeField = get<HTMLTextAreaElement>("stored");
+function fillIn(): void {
+  form.fill(project.call, project.seed);
+  storeField.value = storeText(project.store);
+  storeField.setCustomValidity("");
+}
+
+storeField.addEventListener("input", () => {
+  try {
+    project.store = storeIn(storeField.value);
+    storeField.setCustomValidity("");
+    changed(300);
+  } catch (error) {
+    storeField.setCustomValidity(error instanceof Error ? error.message : String(error));
+  }
+});
+storeField.addEventListener("change", () => storeField.reportValidity());
+get("keep-store").addEventListener("click", () => {
+  if (!call.played?.store || !call.story?.over) {
+    say("No call has left a store yet");
+    return;
+  }
+  project.store = storeIn(storeText(call.played.store));
+  fillIn();
+  keepIt();
+  say("The next call finds the store as this one leaves it");
+});
+
+// What services answer.
+
+const answers = new AnswerForm((request, answer) => {
+  const known = answerTo(project.answers, request);
+  project.answers = project.answers.filter((given) => given !== known);
+  if (answer) project.answers.push(answer);
+  changed(0);
+});
+phone.onAnswer = ({ request, text }) => {
+  if (request) answers.open(request, text, answerTo(project.answers, request));
+};
 
 // Where there is room, it is in sight.
 if (window.innerWidth >= 1320 && window.innerHeight >= 860) get<HTMLDetailsElement>("settings").open = true;
 
-// Links, tests, the voice.
+// Links, tests.
 
 function say(text: string, undo?: () => void): void {
   const notice = get("notice");
@@ -445,11 +491,27 @@ get("link").addEventListener("click", () => {
 
 asTest(desk, (text, what, otherwise) => void copy(text, what, otherwise));
 
-const voiceBox = get<HTMLInputElement>("voice");
-voiceBox.addEventListener("change", () => {
-  voice.on = voiceBox.checked;
-  voice.silence();
+// Sound files by the dialog, or dropped onto the page.
+
+async function addSounds(given: Given[]): Promise<void> {
+  const added: string[] = [];
+  try {
+    for (const { file, path } of given) added.push(await sounds.add(file, placeOf(path)));
+    say(added.length === 1 ? `${added[0]} is played now` : `${added.length} sound files are played now`);
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+  }
+  if (added.length > 0) changed(0);
+  soundPanel.show();
+}
+const soundPanel = new SoundPanel(sound, sounds, addSounds, (path) => {
+  void sounds.remove(path).then(() => {
+    changed(0);
+    soundPanel.show();
+  });
 });
+if (folder) folder.onSounds = () => call.edited();
+else void sounds.tidy([stored(), storedBefore()]).catch(() => undefined);
 
 // One view is shown, and the phone beside it where there is room. On a large screen the script stays beside all others.
 

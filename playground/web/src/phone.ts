@@ -2,6 +2,7 @@
 
 import type { Call } from "./call";
 import { clock, el, get, keep, setText, visible } from "./dom";
+import { takesAnswer } from "./services";
 import { type Difference, FATES, type Line, type Story, stretchAt } from "./story";
 
 const LETTERS: Record<string, string> = {
@@ -34,6 +35,8 @@ export class Phone {
   readonly #words = get<HTMLInputElement>("words");
   /** Where a line was said, when it is gone to. */
   onSeek: (at: number) => void = () => {};
+  /** A service is to answer something, or something else. */
+  onAnswer: (line: Line) => void = () => {};
   #follows = true;
   #shown: { story: Story | null; difference: Difference | null; count: number } = {
     story: null,
@@ -216,6 +219,11 @@ export class Phone {
         );
         if (who === "caller" && note !== "" && text.length === 1) item.classList.add("is-lost");
         if (note !== "") item.append(el("small", {}, visible(note)));
+        if (line.request && takesAnswer(line.request)) {
+          const answer = el("button", { type: "button", class: "answer" }, line.lacks ? "Answer …" : "Change …");
+          answer.addEventListener("click", () => this.onAnswer(line));
+          item.append(answer);
+        }
         return item;
       },
     );

@@ -1,6 +1,6 @@
 // The files that are worked on, the call that is made with them, and where both are kept.
 
-import type { Act, CallOptions, Seed } from "./protocol";
+import type { Act, Answer, CallOptions, Request, Seed, Store } from "./protocol";
 import { asSeed, options } from "./setup";
 
 /** What is kept, and what a link holds. */
@@ -13,7 +13,24 @@ export interface Project {
   shown: string;
   seed: Seed;
   call: CallOptions;
+  /** What services answer, and what is in the store before the call. */
+  answers: Answer[];
+  store: Store | null;
+  /** One's own sound files: their sizes, by their paths. What is in them stays in the browser. */
+  sounds: Record<string, number>;
 }
+
+/** A project without files. */
+export const NONE: Project = {
+  files: {},
+  script: "",
+  shown: "",
+  seed: 1,
+  call: {},
+  answers: [],
+  store: null,
+  sounds: {},
+};
 
 /** A project with a call that was made. */
 export interface Shared extends Project {
@@ -41,7 +58,7 @@ export function example(samples: Record<string, string>, script: string): Projec
     for (const [, imported] of text.matchAll(/^\s*import\s+"([^"]+)"/gm)) add(`${imported}.rhai`);
   };
   add(script);
-  return { files, script, shown: script, seed: 1, call: {} };
+  return { ...NONE, files, script, shown: script, sounds: {} };
 }
 
 /** Projects up to this many letters are given to the module as a whole. */
@@ -85,7 +102,7 @@ export function firstScript(files: Record<string, string>): string {
 /** Reads a project that somebody else may have written: null if it is none. */
 function read(value: unknown): Shared | null {
   if (typeof value !== "object" || value === null) return null;
-  const { files, script, shown, seed, call, acts, position } = value as Record<string, unknown>;
+  const { files, script, shown, seed, call, answers, store, sounds, acts, position } = value as Record<string, unknown>;
   if (typeof files !== "object" || files === null || typeof script !== "string") return null;
   const texts = Object.entries(files).filter((entry): entry is [string, string] => typeof entry[1] === "string");
   // From entries: a file that is called `__proto__` is a file.
@@ -95,11 +112,47 @@ function read(value: unknown): Shared | null {
     shown: typeof shown === "string" ? shown : script,
     seed: asSeed(seed) ?? 1,
     call: options(call),
+    answers: Array.isArray(answers) ? (answers as unknown[]).slice(0, 500).flatMap(given) : [],
+    store: storeIn(store),
+    sounds: Object.fromEntries(
+      members(sounds).filter((entry): entry is [string, number] => {
+        const [path, size] = entry;
+        return /^sounds\/[\w./-]+$/.test(path) && typeof size === "number" && size >= 0 && size <= 100_000_000;
+      }),
+    ),
   };
   if (!Object.hasOwn(project.files, script)) return null;
   if (!Object.hasOwn(project.files, project.shown)) project.shown = script;
   const read = Array.isArray(acts) ? (acts as unknown[]).slice(0, 2000).flatMap(act) : [];
   return { ...project, acts: read, position: moment(position) ?? read.at(-1)?.at ?? 0 };
+}
+
+function members(value: unknown): [string, unknown][] {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
+}
+
+function given(value: unknown): Answer[] {
+  const { request, answer } = Object.fromEntries(members(value));
+  const { function: asked, service, arguments: all, timeout } = Object.fromEntries(members(request));
+  if (typeof asked !== "string" || answer === undefined) return [];
+  const read: Request = { function: asked, arguments: Object.fromEntries(members(all)) };
+  if (typeof service === "string") read.service = service;
+  if (typeof timeout === "number") read.timeout = timeout;
+  return [{ request: read, answer }];
+}
+
+function storeIn(value: unknown): Store | null {
+  const { values, boards } = Object.fromEntries(members(value));
+  const lists = members(boards).filter((entry): entry is [string, unknown[]] => Array.isArray(entry[1]));
+  const entries = lists.map(([board, list]) => {
+    const scores = list.map((entry) => {
+      const { name, score } = Object.fromEntries(members(entry));
+      return { name, score };
+    });
+    return [board, scores] as const;
+  });
+  const store = { values: Object.fromEntries(members(values)), boards: Object.fromEntries(entries) };
+  return Object.keys(store.values).length + entries.length > 0 ? store : null;
 }
 
 function act(value: unknown): Act[] {
@@ -156,9 +209,9 @@ export function ofFolder(folder: string, files: Record<string, string>): Project
   const others = Object.keys(files).sort()[0] ?? "";
   const script = typeof kept["script"] === "string" && Object.hasOwn(files, kept["script"]) ? kept["script"] : first;
   const given = read({ ...kept, files, script });
-  if (!given) return { files, script, shown: script || others, seed: 1, call: {} };
-  const { shown, seed, call } = given;
-  return { files, script, shown, seed, call };
+  if (!given) return { ...NONE, files, script, shown: script || others, sounds: {} };
+  const { acts: _, position: __, ...project } = given;
+  return { ...project, files, script };
 }
 
 /** Keeps what is called and shown in a folder. */

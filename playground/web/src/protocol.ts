@@ -1,7 +1,7 @@
 // What the module is asked, and what it answers: see playground/src.
 
-/** A file by its text, or by its bytes in Base64. */
-export type FileContent = string | { base64: string };
+/** A file by its text, its bytes in Base64, or the size of a sound. */
+export type FileContent = string | { base64: string } | { size: number };
 export type Files = Record<string, FileContent>;
 
 /** Something that the caller does, in milliseconds from the beginning of the call, or of a turn of the caller. */
@@ -46,11 +46,39 @@ export interface CallOptions {
   database?: Record<string, string>;
 }
 
+/** What a script asks of a service. */
+export interface Request {
+  function: string;
+  service?: string;
+  arguments: Record<string, unknown>;
+  timeout?: number;
+}
+
+/** What a service answers to a request, as tests give it. */
+export interface Answer {
+  request: Request;
+  answer: unknown;
+}
+
+/** What is in the store. */
+export interface Store {
+  values: Record<string, unknown>;
+  boards: Record<string, { name: unknown; score: unknown }[]>;
+}
+
+/** A sound that is played: its name, its file if it is one of those given, and its length in milliseconds. */
+export interface SoundFile {
+  name: string;
+  path: string | null;
+  lasts: number | null;
+}
+
 export interface PlayRequest {
   files: Files;
   script: string;
   seed: Seed;
   call: CallOptions;
+  services: { answers: Answer[]; store: Store | null };
   acts: Act[];
   until: number;
 }
@@ -62,7 +90,7 @@ export type PlayEvent = { at: number } & (
       name: string;
       words: string | null;
       language: string | null;
-      files: string[];
+      files: SoundFile[];
       lasts: number | null;
       ends: number | null;
       keys: string | null;
@@ -79,7 +107,17 @@ export type PlayEvent = { at: number } & (
   | { is: "hangs_up" }
   | { is: "command"; function: string; text: string; script: string; line: number; by_host: boolean }
   | { is: "reply"; text: string }
-  | { is: "asks"; function: string; service: string; text: string }
+  | {
+      is: "asks";
+      function: string;
+      service: string;
+      text: string;
+      // Null if it is about speech.
+      request: Request | null;
+      lacks: boolean;
+      script: string;
+      line: number;
+    }
   | { is: "answered"; failed: boolean; text: string }
   | { is: "prints"; text: string; script: string; line: number }
   | { is: "warns"; text: string }
@@ -106,6 +144,7 @@ export interface Played {
   status: string | null;
   goes_on: string | null;
   fault: Fault | null;
+  store: Store | null;
 }
 
 /** A recorded call as a call of today's script. */
@@ -311,6 +350,7 @@ export interface StormRequest {
   script: string;
   seed: number;
   call: CallOptions;
+  services: { answers: Answer[]; store: Store | null };
   calls: number;
 }
 

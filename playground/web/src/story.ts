@@ -1,16 +1,20 @@
 // What the events of a call mean for somebody who follows it.
 
-import type { PlayEvent, Played } from "./protocol";
+import type { PlayEvent, Played, Request, SoundFile } from "./protocol";
 
 /** A stretch of the call in which something is said, listened to, or waited for. */
 export interface Stretch {
   kind: "says" | "listens" | "waits";
   from: number;
   to: number;
+  /** `file`, `number`, ..., `beep`, `recording`, `music`; empty if nothing is said. */
+  sound: string;
   /** What is said. */
   words: string;
   /** The sound file, or how it is spoken. */
   name: string;
+  /** The sounds it consists of. */
+  files: SoundFile[];
   /** Which keys are heard: empty for all; null for none. */
   keys: string | null;
   speech: boolean;
@@ -36,6 +40,16 @@ export interface Line {
   who: "phone" | "caller" | "script" | "end" | "fault";
   text: string;
   note: string;
+  /** What a service was asked, and whether there is no answer yet. */
+  request?: Request;
+  lacks?: boolean;
+}
+
+/** Something that a service was asked, and whether it failed. */
+export interface Asked {
+  at: number;
+  service: string;
+  failed: boolean;
 }
 
 /** Where two calls differ first: in the later one, when, and in which event. */
@@ -47,6 +61,7 @@ export interface Difference {
 export interface Story {
   stretches: Stretch[];
   marks: Mark[];
+  asked: Asked[];
   lines: Line[];
   /** The commands: from when the script is in which line. */
   places: { at: number; script: string; line: number }[];
@@ -60,9 +75,19 @@ const KINDS: Record<string, string> = { file: "", beep: "beep", recording: "reco
 /** Tells the story of a call. */
 export function tell(played: Played): Story {
   const { events, length } = played;
-  const story: Story = { stretches: [], marks: [], lines: [], places: [], length, over: played.cut !== "until" };
+  const story: Story = {
+    stretches: [],
+    marks: [],
+    asked: [],
+    lines: [],
+    places: [],
+    length,
+    over: played.cut !== "until",
+  };
   let open: Stretch | null = null;
   let index = 0;
+  let asked: Request | null = null;
+  const jobs: Request[] = [];
   const line = (line: Omit<Line, "event">) => story.lines.push({ ...line, event: index });
   const close = (at: number) => {
     if (open) {
@@ -85,9 +110,9 @@ export function tell(played: Played): Story {
     switch (event.is) {
       case "prompt": {
         close(at);
-        const { keys, speech, language, name, lasts: full } = event;
+        const { sound, keys, speech, language, name, files, lasts: full } = event;
         const words = event.words ?? name;
-        open = { kind: "says", from: at, to: at, words, name, keys, speech, language, full };
+        open = { kind: "says", from: at, to: at, sound, words, name, files, keys, speech, language, full };
         const note = KINDS[event.sound] ?? event.sound;
         line({ at, who: "phone", text: words, note: note || (event.words === null ? "" : name) });
         break;
@@ -98,22 +123,12 @@ export function tell(played: Played): Story {
         const before = open as Stretch | null;
         if (before?.kind === "listens" && before.keys === keys && before.speech === speech) break;
         close(at);
-        open = { kind: "listens", from: at, to: at, words: "", name: "", keys, speech, language: null, full: null };
+        open = { ...SILENCE, kind: "listens", from: at, to: at, keys, speech };
         break;
       }
       case "waits":
         close(at);
-        open = {
-          kind: "waits",
-          from: at,
-          to: at,
-          words: "",
-          name: "",
-          keys: null,
-          speech: false,
-          language: null,
-          full: null,
-        };
+        open = { ...SILENCE, kind: "waits", from: at, to: at };
         break;
       case "reply":
         close(at);
@@ -134,12 +149,28 @@ export function tell(played: Played): Story {
       case "command":
         if (!event.by_host) story.places.push({ at, script: event.script, line: event.line });
         break;
-      case "asks":
-        line({ at, who: "script", text: event.text, note: `asks ${event.service}` });
+      case "asks": {
+        // What is listened to is shown by itself.
+        if (!event.request) break;
+        const service = serviceOf(event.request);
+        story.places.push({ at, script: event.script, line: event.line });
+        story.asked.push({ at, service, failed: false });
+        const note = event.lacks ? `asks ${service}, which has no answer yet` : `asks ${service}`;
+        line({ at, who: "script", text: event.text, note, request: event.request, lacks: event.lacks });
+        asked = event.request;
         break;
-      case "answered":
-        line({ at, who: "script", text: event.text, note: event.failed ? "failed" : "answer" });
+      }
+      case "answered": {
+        const last = story.asked.at(-1);
+        if (!asked || !last) break;
+        last.failed = event.failed;
+        if (!story.lines.at(-1)?.lacks) {
+          line({ at, who: "script", text: event.text, note: event.failed ? "fails" : "answers" });
+        }
+        if (asked.function === "after_call" && !event.failed) jobs.push(asked);
+        asked = null;
         break;
+      }
       case "prints":
         line({ at, who: "script", text: event.text, note: `prints, line ${event.line}` });
         break;
@@ -163,11 +194,30 @@ export function tell(played: Played): Story {
   } else if (played.status !== null && played.began > 0) {
     const note = played.goes_on ? `${played.status}, dialplan goes on at ${played.goes_on}` : played.status;
     line({ at: length, who: "end", text: "call ended", note });
+    for (const { arguments: job } of jobs) {
+      const text = `${String(job["function"])}(${JSON.stringify(job["value"] ?? null)})`;
+      line({ at: length, who: "script", text, note: "is left to be done after the call" });
+    }
   }
   return story;
 }
 
 export const FATES = { heard: "", ignored: "not listened for", dropped: "not heard" };
+
+const SILENCE = { sound: "", words: "", name: "", files: [], keys: null, speech: false, language: null, full: null };
+
+/** The services that have no name of their own. */
+const NAMELESS: Record<string, string> = {
+  store: "the store",
+  board: "the store",
+  after: "the store",
+  call: "Asterisk",
+};
+
+/** Returns who is asked. */
+export function serviceOf({ function: asked, service }: Request): string {
+  return service ?? NAMELESS[asked.split("_")[0] ?? ""] ?? asked;
+}
 
 /** Returns the stretch of this moment. */
 export function stretchAt(story: Story, at: number): Stretch | null {

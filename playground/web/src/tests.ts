@@ -134,7 +134,7 @@ function lineButton(desk: Desk, file: string, line: number, text: string, label?
 }
 
 function show(desk: Desk, call: TestCall): void {
-  desk.showCall({ ...call, position: call.length });
+  desk.showCall({ ...call, position: call.length + 1 });
   if (window.matchMedia("(max-width: 860px)").matches) desk.show("phone");
   if (!call.alone) {
     desk.say(
@@ -507,7 +507,8 @@ class StormPart {
     this.#calls.setCustomValidity(isNumber ? "" : "A number of calls from 1 to 100000");
     if (!this.#calls.reportValidity()) return;
     const run = ++this.#runs;
-    const { script, call } = this.#desk.project();
+    const { script, call, answers, store } = this.#desk.project();
+    const services = { answers, store };
     const files = this.#desk.files();
     this.#script = script;
     this.#isRunning = true;
@@ -521,7 +522,7 @@ class StormPart {
     this.#progress.classList.remove("idle");
     try {
       let size = Math.min(10, wanted);
-      let found = await this.#client.ask("storm", { files, script, seed: this.#seed, call, calls: size });
+      let found = await this.#client.ask("storm", { files, script, seed: this.#seed, call, services, calls: size });
       for (;;) {
         if (run !== this.#runs) return;
         if (found.fault) return this.#end(`There is no storm: ${visible(found.fault.message)}`);

@@ -2,7 +2,7 @@
 
 import type { Call } from "./call";
 import { clock, el, get, keep, visible } from "./dom";
-import type { Mark, Story, Stretch } from "./story";
+import type { Asked, Mark, Story, Stretch } from "./story";
 
 /** The least width of a second, in pixels. */
 const LEAST = 5;
@@ -24,6 +24,7 @@ export class Timeline {
   readonly #track = get("timeline-track");
   readonly #says = get("lane-says");
   readonly #listens = get("lane-listens");
+  readonly #asks = get("lane-asks");
   readonly #keys = get("lane-keys");
   readonly #ticks = get("lane-ticks");
   readonly #head = get("playhead");
@@ -95,7 +96,8 @@ export class Timeline {
       this.#scale = scale;
       this.#span = span;
       this.#track.style.width = `${Math.max(width - 16, span * scale)}px`;
-      if (rescaled) for (const lane of [this.#says, this.#listens, this.#keys, this.#ticks]) lane.replaceChildren();
+      if (rescaled)
+        for (const lane of [this.#says, this.#listens, this.#asks, this.#keys, this.#ticks]) lane.replaceChildren();
       const within = (story?.stretches ?? []).filter(({ from }) => from < span);
       const key = ({ kind, from, to, words, keys, speech }: Stretch) =>
         `${kind} ${from} ${to} ${keys} ${speech} ${words}`;
@@ -111,6 +113,7 @@ export class Timeline {
         key,
         (stretch) => this.#bar(stretch, ""),
       );
+      keep(this.#asks, this.#requests(story, span), JSON.stringify, (asked) => this.#request(asked));
       keep(this.#keys, this.#groups(story, span), JSON.stringify, (group) => this.#mark(group));
       const step = [1, 2, 5, 10, 20, 30, 60].find((step) => step * 1000 * scale >= 54) ?? 120;
       const ticks = Array.from({ length: Math.floor(span / (step * 1000)) + 1 }, (_, index) => index * step);
@@ -159,6 +162,27 @@ export class Timeline {
     bar.style.left = `${from * this.#scale}px`;
     bar.style.width = `${Math.max(2, (Math.min(to, this.#span) - from) * this.#scale - 1)}px`;
     return bar;
+  }
+
+  /** Puts requests to services together that would cover each other. */
+  #requests(story: Story | null, span: number): (Asked & { count: number })[] {
+    const shown: (Asked & { count: number })[] = [];
+    for (const asked of story?.asked ?? []) {
+      if (asked.at >= span) break;
+      const last = shown.at(-1);
+      const isNear = last && (asked.at - last.at) * this.#scale < 24 + 7 * last.service.length;
+      if (last && isNear) Object.assign(last, { count: last.count + 1, failed: last.failed || asked.failed });
+      else shown.push({ ...asked, count: 1 });
+    }
+    return shown;
+  }
+
+  #request({ at, service, failed, count }: Asked & { count: number }): HTMLElement {
+    const name = visible(service) + (count > 1 ? ` +${count - 1}` : "");
+    const chip = el("span", { class: failed ? "ask failed" : "ask" }, name);
+    chip.title = `${clock(at)} asks ${name}${failed ? ", which fails" : ""}`;
+    chip.style.left = `${at * this.#scale}px`;
+    return chip;
   }
 
   /** Puts keys together that would cover each other. */

@@ -1,9 +1,9 @@
-//! A store in memory, for calls without a real one: in tests, in storms, and offline.
+//! A store in memory, for calls without a real one: in tests, in storms, offline, and in a page.
 
 use super::operation::{Operation, Score, listed, ranked, sum};
 use crate::clock::Time;
 use crate::transport::{Answer, Failure, Request};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -71,6 +71,36 @@ impl MemoryStore {
         })
     }
 
+    /// Puts in what [`contents`](Self::contents) returned.
+    ///
+    /// # Errors
+    /// It can't be stored.
+    pub fn fill(&mut self, contents: &Value, now: Time) -> Result<(), Failure> {
+        let members = |name: &str| contents.get(name).and_then(Value::as_object).into_iter().flatten();
+        for (key, value) in members("values") {
+            self.answer(&Request::new("store_put", "").with("key", key.as_str()).with("value", value.clone()), now)?;
+        }
+        for (board, entries) in members("boards") {
+            for entry in entries.as_array().into_iter().flatten() {
+                let put = Request::new("board_put", "").with("board", board.as_str());
+                self.answer(&put.with("name", entry["name"].clone()).with("score", entry["score"].clone()), now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns all values by their keys, and the entries of all boards, the best first.
+    pub fn contents(&self) -> Value {
+        let value = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+        let values: Map<_, _> = self.values.iter().map(|(key, (text, _))| (key.clone(), value(text))).collect();
+        let entries = |board: &str| {
+            let entry = |(name, score): (String, Score)| json!({ "name": name, "score": score.to_json() });
+            self.ordered(board).into_iter().map(entry).collect::<Value>()
+        };
+        let boards: Map<_, _> = self.boards.keys().map(|board| (board.clone(), entries(board))).collect();
+        json!({ "values": values, "boards": boards })
+    }
+
     /// Returns the scores of a board, the best first; the earlier one of two equal ones.
     fn ordered(&self, board: &str) -> Vec<(String, Score)> {
         let mut entries = self.boards.get(board).cloned().unwrap_or_default();
@@ -87,7 +117,8 @@ pub(crate) fn check(request: &Request) -> Result<(), Failure> {
     if request.function == "after_call" { Ok(()) } else { Operation::of(request).map(drop) }
 }
 
-#[cfg(all(test, feature = "store"))]
+#[cfg(test)]
+#[cfg(feature = "store")]
 mod tests {
     use super::super::Store;
     use super::*;
@@ -126,6 +157,25 @@ mod tests {
                 .with("score", value)
                 .with("n", n)
         })
+    }
+
+    #[test]
+    fn its_contents_fill_another_one() {
+        let mut store = MemoryStore::default();
+        let ask = |store: &mut MemoryStore, request: Request| store.answer(&request, wall()).unwrap();
+        ask(&mut store, Request::new("store_put", "").with("key", "visits").with("value", 3));
+        for (name, score) in [("Ann", 7.into()), ("Bob", 9.5.into()), ("Cleo", Value::from(7))] {
+            let put = Request::new("board_put", "").with("board", "league").with("name", name);
+            ask(&mut store, put.with("score", score));
+        }
+        let contents = store.contents();
+        let entry = |name: &str, score: Value| json!({ "name": name, "score": score });
+        let league = json!([entry("Bob", 9.5.into()), entry("Ann", 7.into()), entry("Cleo", 7.into())]);
+        assert_eq!(contents, json!({ "values": { "visits": 3 }, "boards": { "league": league } }));
+        let mut other = MemoryStore::default();
+        other.fill(&contents, wall()).unwrap();
+        assert_eq!(other.contents(), contents);
+        assert!(other.fill(&json!({ "boards": { "league": [{ "name": "Dan", "score": "many" }] } }), wall()).is_err());
     }
 
     proptest! {

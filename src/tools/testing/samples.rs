@@ -1,30 +1,45 @@
-//! The answers that a script gets in its tests, as samples for calls without real services.
+//! Answers for calls without real services: samples from the tests of a script, or given by whoever makes the call.
 
-use super::given::{program, rows};
-use super::test_store::TestStore;
+use super::given::{failure, program, response, rows};
 use crate::clock::Time;
 use crate::pbx::Sounds;
+use crate::service::store::MemoryStore;
 use crate::service::{Kind, check};
 use crate::transport::{Answer, Failure, Request};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Answers of services: what was asked in the tests of a script, and what was answered.
+/// Answers of services: what was asked, and what was answered.
 #[derive(Clone, Debug, Default)]
-pub struct Samples(Vec<(Request, Value)>);
+pub struct Samples(Vec<(Request, Answer)>);
 
 impl Samples {
-    /// Takes what was answered. Failures are no samples.
+    /// Takes what was answered in tests. Failures are no samples.
     pub(super) fn add(&mut self, asked: impl IntoIterator<Item = (Request, Answer)>) {
         for (request, answer) in asked {
-            let is_kept = matches!(Kind::of(&request.function), Ok(Kind::Http | Kind::Sql | Kind::Program));
-            if let Ok(value) = answer
-                && is_kept
-                && !self.0.iter().any(|(known, _)| *known == request)
-            {
-                self.0.push((request, value));
+            if answer.is_ok() && is_sampled(&request) && !self.0.iter().any(|(known, _)| *known == request) {
+                self.0.push((request, answer));
             }
         }
+    }
+
+    /// Takes what somebody gives as the answer of a request, as in `answer_http` and the like: a response, rows, what a
+    /// program writes, or a failure.
+    ///
+    /// # Errors
+    /// It says what the answer must be.
+    pub fn give(&mut self, request: Request, answer: &Value) -> Result<(), String> {
+        let meant = match (failure(answer), Kind::of(&request.function)) {
+            (Some(failure), _) => Ok(Err(failure)),
+            (None, Ok(Kind::Http)) => response(answer).map(Ok),
+            (None, Ok(Kind::Sql)) => rows(&request.function, answer).map(Ok),
+            (None, Ok(Kind::Program)) => program(answer).map(Ok),
+            (None, _) => return Err(format!("`{}` takes no answer from a sample", request.function)),
+        };
+        let meant = meant.map_err(|wanted| format!("the answer to `{}` must be {wanted}", request.function))?;
+        self.0.retain(|(known, _)| *known != request);
+        self.0.push((request, meant));
+        Ok(())
     }
 
     /// Whether there are none.
@@ -35,7 +50,7 @@ impl Samples {
 
     /// Returns the samples that fit best: of the same request, else of the same path or statement, else of the same
     /// function and service.
-    fn find(&self, request: &Request) -> Vec<&Value> {
+    fn find(&self, request: &Request) -> Vec<&Answer> {
         let closeness = |sample: &Request| {
             let subject = |request: &Request| {
                 let of = |name| request.argument(name).clone();
@@ -49,12 +64,12 @@ impl Samples {
             }
         };
         let mut best = (1, Vec::new());
-        for (sample, value) in &self.0 {
+        for (sample, answer) in &self.0 {
             let close = closeness(sample);
             if close > best.0 {
-                best = (close, vec![value]);
-            } else if close == best.0 && !best.1.contains(&value) {
-                best.1.push(value);
+                best = (close, vec![answer]);
+            } else if close == best.0 && !best.1.contains(&answer) {
+                best.1.push(answer);
             }
         }
         best.1
@@ -65,7 +80,7 @@ impl Samples {
 #[derive(Clone, Debug, Default)]
 pub struct OfflineServices {
     samples: Arc<Samples>,
-    store: TestStore,
+    store: MemoryStore,
     calls_out: usize,
     /// Which of several samples is taken that fit equally well.
     turn: u64,
@@ -83,10 +98,30 @@ impl OfflineServices {
         Self { turn: first, ..self }
     }
 
+    /// Puts values and boards into the store.
+    ///
+    /// # Errors
+    /// They can't be stored.
+    pub fn fill_store(&mut self, contents: &Value, now: Time) -> Result<(), Failure> {
+        self.store.fill(contents, now)
+    }
+
+    /// Returns the values and boards in the store.
+    #[must_use]
+    pub fn stored(&self) -> Value {
+        self.store.contents()
+    }
+
+    /// Whether a request needs a sample, and there is none.
+    #[must_use]
+    pub fn lacks(&self, request: &Request) -> bool {
+        is_sampled(request) && check(request).is_ok() && self.samples.find(request).is_empty()
+    }
+
     /// Answers a request at this time.
     ///
     /// # Errors
-    /// It can't be asked, or there is no sample of such a request.
+    /// It can't be asked, it fails, or there is no sample of such a request.
     pub fn answer(&mut self, request: &Request, now: Time) -> Answer {
         check(request)?;
         match Kind::of(&request.function)? {
@@ -95,7 +130,7 @@ impl OfflineServices {
                 let count = u64::try_from(samples.len()).unwrap_or(1).max(1);
                 let taken = usize::try_from(self.turn % count).ok().and_then(|at| samples.get(at));
                 let none = "offline, and no test of this script gives a sample of such an answer";
-                let taken = taken.copied().cloned().ok_or_else(|| Failure::unavailable(none));
+                let taken = taken.copied().cloned().unwrap_or_else(|| Err(Failure::unavailable(none)));
                 // Further samples come only where they are wanted.
                 self.turn = self.turn.wrapping_add(u64::from(self.turn > 0));
                 taken
@@ -120,6 +155,11 @@ impl OfflineServices {
             answer => answer,
         }
     }
+}
+
+/// Whether samples answer such a request.
+fn is_sampled(request: &Request) -> bool {
+    matches!(Kind::of(&request.function), Ok(Kind::Http | Kind::Sql | Kind::Program))
 }
 
 /// Returns the answer of an engine for a simulated caller, who hears texts without one.

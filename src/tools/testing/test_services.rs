@@ -6,10 +6,10 @@ use super::given::{Given, program, response, rows};
 use super::samples::spoken;
 use super::stand_in::TestFunctions;
 use super::suggestion::suggestion;
-use super::test_store::TestStore;
 use crate::clock::Time;
 use crate::pbx::Channel;
 use crate::service::settings::TIMEOUT;
+use crate::service::store::MemoryStore;
 use crate::service::{Kind, check};
 use crate::sync::lock;
 use crate::transport::{Answer, Failure, Request, SimulatedEngine, listen};
@@ -33,7 +33,7 @@ pub(super) struct State {
     /// What is wrong with services, and how long they take.
     pub down: BTreeMap<String, Turns<Option<Outage>>>,
     pub slow: BTreeMap<String, Turns<Duration>>,
-    pub store: TestStore,
+    pub store: MemoryStore,
     /// All requests, and what was answered.
     pub asked: Vec<(Request, Answer)>,
     /// The jobs that were not run yet.
