@@ -5,6 +5,7 @@ import type { Desk } from "./desk";
 import { el, get, setText, visible } from "./dom";
 import { type Box, type Placed, arrow, curve, following, place } from "./graph-layout";
 import { Lines, type Passed, edgeKey, passed } from "./graph-path";
+import { lineCounts } from "./live-calls";
 import type { Drawn, DrawnNode } from "./protocol";
 
 /** What may be laid over the graph. */
@@ -72,6 +73,16 @@ export let overlay: (layer: Layer, values: Overlay | null) => void = () => {};
 export function graphPane(desk: Desk): void {
   const pane = new Pane(desk);
   overlay = (layer, values) => pane.overlay(layer, values);
+  let wereThere = false;
+  lineCounts.subscribe(() => {
+    const values: Overlay = new Map();
+    for (const file of Object.keys(desk.project().files)) {
+      for (const [line, count] of lineCounts.in(file)) values.set(`${file}:${line}`, count);
+    }
+    // Once there was a call, the switch stays.
+    wereThere ||= values.size > 0;
+    if (wereThere) overlay("live", values);
+  });
 }
 
 /** Returns the unfolded functions of a graph, from its beginning, as long as their nodes aren't too many. */
@@ -179,9 +190,10 @@ class Pane {
   #isMoved = false;
 
   overlay(layer: Layer, values: Overlay | null): void {
+    const isOther = this.#overlays.has(layer) !== (values !== null);
     if (values) this.#overlays.set(layer, values);
     else this.#overlays.delete(layer);
-    this.#drawLayers();
+    if (isOther) this.#drawLayers();
     this.#mark(true);
   }
 
