@@ -170,7 +170,8 @@ fn whoever_watches_and_reads_nothing_delays_no_call_and_takes_no_memory() {
     let deaf: Vec<UnixStream> = (0..20)
         .map(|number: usize| {
             let mut stream = UnixStream::connect(&server.control).unwrap();
-            let request = if number % 2 == 0 { "watch".to_owned() } else { format!("show {}", busy_ids[number % 8]) };
+            let request =
+                if number.is_multiple_of(2) { "watch".to_owned() } else { format!("show {}", busy_ids[number % 8]) };
             writeln!(stream, "{request}").unwrap();
             stream
         })

@@ -148,7 +148,7 @@ impl Live {
                 Ok(json(StatusCode::OK, &json!({ "said": said.trim_end() })))
             }
             ["calls", _] if !is_get => Ok(no_method("GET, DELETE")),
-            [] | ["calls"] | ["recordings"] | ["recordings", _] if !is_get => Ok(no_method("GET")),
+            [] | ["calls" | "recordings"] | ["recordings", _] if !is_get => Ok(no_method("GET")),
             [] => Ok(bytes(StatusCode::OK, "application/json", self.ask("about", PATIENCE).await?)),
             ["calls"] | ["calls", _] => {
                 let id = path.get(1).map(|id| number(id)).transpose()?;
