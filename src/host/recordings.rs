@@ -96,7 +96,8 @@ pub(super) fn read(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
 
 /// Whether this is the name of a recording, and of nothing outside of the folder.
 fn is_name(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|ending| ending == "jsonl") && !name.starts_with('.') && !name.contains('/')
+    let is_recording = Path::new(name).extension().is_some_and(|extension| extension == "jsonl");
+    is_recording && !name.starts_with('.') && !name.contains('/')
 }
 
 /// Looks at both ends of a recording.
