@@ -38,12 +38,14 @@ fn is_same(folder: &str, file: &str, text: &str) -> Vec<String> {
 fn tests_of_the_games_run_the_same_if_they_are_repeated() {
     for entry in fs::read_dir("scripts").unwrap() {
         let file = entry.unwrap().file_name().into_string().unwrap();
-        if !file.ends_with(".test.rhai") {
+        // Those with functions that stand in for something, chance, services, speech and several calls.
+        let some = ["booking", "dentist", "guess", "memory", "screening", "weather"];
+        if !some.iter().any(|name| file == format!("{name}.test.rhai")) {
             continue;
         }
         let text = fs::read_to_string(format!("scripts/{file}")).unwrap();
         // Hundreds of calls in one test take long if they are repeated.
-        let text = text.replace("0..400", "0..20").replace("0..300", "0..20").replace("0..200", "0..20");
+        let text = text.replace("0..400", "0..3").replace("0..300", "0..3").replace("0..30", "0..3");
         assert!(is_same("scripts", &file, &text).len() > 1, "{file}");
     }
 }

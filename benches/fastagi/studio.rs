@@ -1,8 +1,10 @@
 //! A studio that shows the calls of a server, and its readers.
 
 use super::server;
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::net::{AddressFamily, SocketType};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -52,9 +54,16 @@ impl Studio {
         server::resident(self.child.id())
     }
 
-    /// Asks for the calls, and reads nothing.
+    /// Asks for the calls, and reads nothing. The system holds little for it.
     pub fn deaf(&self) -> io::Result<TcpStream> {
-        let mut stream = TcpStream::connect(&self.address)?;
+        let address: SocketAddr = self.address.parse().map_err(io::Error::other)?;
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        set_socket_recv_buffer_size(&socket, 4096)?;
+        rustix::net::connect(&socket, &address)?;
+        self.ask(TcpStream::from(socket))
+    }
+
+    fn ask(&self, mut stream: TcpStream) -> io::Result<TcpStream> {
         let (address, token) = (&self.address, &self.token);
         let head = format!("Host: {address}\r\nAuthorization: Bearer {token}");
         write!(stream, "GET /api/live/calls HTTP/1.1\r\n{head}\r\n\r\n")?;
@@ -63,7 +72,7 @@ impl Studio {
 
     /// Asks for the calls, and reads all that comes.
     pub fn reader(&self) -> io::Result<Reader> {
-        let mut stream = self.deaf()?;
+        let mut stream = self.ask(TcpStream::connect(&self.address)?)?;
         stream.set_read_timeout(Some(Duration::from_millis(50)))?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);

@@ -83,8 +83,7 @@ impl CallerAct {
 
     fn acts(&self) -> Result<Vec<(When, Act)>, String> {
         let turn = Turn { number: self.turn, silent: self.silent, part: self.part };
-        let after =
-            Duration::try_from_secs_f64(self.at / 1000.0).map_err(|_| format!("`at` can't be {}", self.at))?;
+        let after = Duration::try_from_secs_f64(self.at / 1000.0).map_err(|_| format!("`at` can't be {}", self.at))?;
         let at = When { turn, after };
         let mut acts = Vec::new();
         let mut when = at;

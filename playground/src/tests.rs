@@ -171,8 +171,9 @@ fn result(test: Test, report: Report) -> TestResult {
 /// Returns a call as `play` takes it.
 fn call(call: &LastCall) -> Json {
     let acts: Vec<CallerAct> = call.acts.iter().filter_map(|(at, act)| CallerAct::of(*at, act)).collect();
-    let written: Map<String, Json> =
-        call.setup.options().iter().filter_map(|(name, value)| Some((name.to_string(), option(name, value)?))).collect();
+    let options = call.setup.options();
+    let written = options.iter().filter_map(|(name, value)| Some((name.to_string(), option(name, value)?)));
+    let written: Map<String, Json> = written.collect();
     json!({
         "script": name(&call.script),
         // As text: it may be larger than a number of JavaScript.
@@ -181,7 +182,7 @@ fn call(call: &LastCall) -> Json {
         "acts": acts,
         "length": millis(call.length),
         // What stands in for parts of the dialplan, and answers in the place of services, are not there elsewhere.
-        "alone": written.len() == call.setup.options().len() && !call.has_answers,
+        "alone": written.len() == options.len() && !call.has_answers,
     })
 }
 

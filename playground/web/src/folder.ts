@@ -43,6 +43,8 @@ export class Folder {
   failure: string | null = null;
   isSaving = false;
   isLoaded = false;
+  /** Whether the studio at this address has another folder now: nothing of this one may be written there. */
+  #isElsewhere = false;
 
   readonly #server: Server;
   readonly #texts: () => Record<string, string>;
@@ -69,6 +71,7 @@ export class Folder {
   open(): void {
     this.#server.events("changes", (name, value) => {
       if (name === "whole") this.#whole(value as About & { files: Listed[] });
+      else if (this.#isElsewhere) return;
       else if (name === "changed") {
         const { changed, gone } = value as { changed: Listed[]; gone: string[] };
         this.#take(changed, gone);
@@ -99,7 +102,15 @@ export class Folder {
   }
 
   #whole({ files, ...about }: About & { files: Listed[] }): void {
+    this.#isElsewhere = this.isLoaded && about.folder !== this.about.folder;
+    if (this.#isElsewhere) {
+      if (this.unsaved().length === 0) location.reload();
+      this.failure = `The studio has another folder now, ${about.folder}. What is written here is of ${this.about.folder}.`;
+      this.onChange();
+      return;
+    }
     this.about = about;
+    this.failure = null;
     const isFirst = !this.isLoaded;
     this.isLoaded = true;
     if (isFirst && files.length === 0) this.onTexts(new Map());
@@ -161,6 +172,7 @@ export class Folder {
   /** Writes what was edited, except for conflicts. */
   save(): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#isElsewhere) return;
       this.failure = null;
       for (const name of this.unsaved()) {
         if (this.conflicts.has(name)) continue;
@@ -233,6 +245,7 @@ export class Folder {
   }
 
   async #try(name: string, work: () => Promise<void>): Promise<string | null> {
+    if (this.#isElsewhere) return "the studio has another folder now";
     try {
       await work();
       return null;

@@ -59,7 +59,7 @@ export function following(drawn: Drawn, begin: string): Drawn {
 /** Places a graph from top to bottom. */
 export function place(drawn: Drawn, sizes: Sizes): Placed {
   const graph = new Graph({ compound: true, multigraph: true });
-  graph.setGraph({ rankdir: "TB", nodesep: 28, edgesep: 18, ranksep: 34, marginx: 20, marginy: 20 });
+  graph.setGraph({ rankdir: "TB", nodesep: 28, edgesep: 18, ranksep: 44, marginx: 20, marginy: 20 });
   graph.setDefaultEdgeLabel(() => ({}));
   const inGroup = (id: string) => `group ${id}`;
   for (const group of drawn.groups) graph.setNode(inGroup(group.id), {});
@@ -90,10 +90,11 @@ export function place(drawn: Drawn, sizes: Sizes): Placed {
       x?: number;
       y?: number;
     };
-    const way = isTurned ? points.toReversed() : points;
+    const way = isTurned ? points.toReversed() : [...points];
     const at = edge.label !== "" && x !== undefined && y !== undefined ? { x, y } : null;
     return { ...edge, points: way, at };
   });
+  route(nodes, edges);
   const groups = around(drawn, nodes, edges);
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   const see = ({ x, y, width, height }: Box) => {
@@ -119,6 +120,63 @@ export function place(drawn: Drawn, sizes: Sizes): Placed {
     if (at) move(at);
   }
   return { nodes, groups, edges, width: right - left, height: bottom - top };
+}
+
+/** Lets edges leave nodes below and arrive above, each at a place of its own, and pass others straight. */
+function route(nodes: Map<string, Box>, edges: PlacedEdge[]): void {
+  const middle = ({ y, height }: Box) => Math.round(y + height / 2);
+  // Nodes of a rank have one middle; the tallest says how far the rank goes.
+  const ranks = new Map<number, number>();
+  for (const box of nodes.values()) ranks.set(middle(box), Math.max(ranks.get(middle(box)) ?? 0, box.height));
+  const ends = new Map<string, { edge: PlacedEdge; isFirst: boolean; x: number }[]>();
+  for (const edge of edges) {
+    if (edge.from === edge.to || edge.points.length < 2) continue;
+    const downwards = edge.back ? edge.points.toReversed() : edge.points;
+    const [tail, head] = edge.back ? [edge.to, edge.from] : [edge.from, edge.to];
+    const inner = downwards.slice(1, -1);
+    const [from, to] = [nodes.get(tail) as Box, nodes.get(head) as Box];
+    const [after, before] = [inner[0] ?? { x: to.x + to.width / 2 }, inner.at(-1) ?? { x: from.x + from.width / 2 }];
+    for (const [id, isFirst, x] of [
+      [tail, true, after.x],
+      [head, false, before.x],
+    ] as const) {
+      const key = `${id}\n${String(isFirst)}`;
+      ends.set(key, [...(ends.get(key) ?? []), { edge, isFirst, x }]);
+    }
+    edge.points = inner.flatMap((point) => {
+      const height = ranks.get(Math.round(point.y));
+      if (height === undefined) return [point];
+      return [
+        { x: point.x, y: point.y - height / 2 },
+        { x: point.x, y: point.y + height / 2 },
+      ];
+    });
+  }
+  for (const [key, places] of ends) {
+    const [id = "", isBelow] = key.split("\n");
+    const { x, y, width, height } = nodes.get(id) as Box;
+    places.sort((a, b) => a.x - b.x);
+    const room = Math.max(0, width - 36);
+    const step = Math.min(26, places.length > 1 ? room / (places.length - 1) : 0);
+    const centre = x + width / 2;
+    const mean = places.reduce((sum, place) => sum + place.x, 0) / places.length;
+    const spread = (step * (places.length - 1)) / 2;
+    const around = Math.max(x + 18 + spread, Math.min(mean, x + width - 18 - spread));
+    // A node with one edge has it in its middle, unless it can go straight.
+    const from = places.length === 1 && Math.abs(mean - centre) > width / 2 - 18 ? centre : around;
+    const edgeOf = isBelow === "true" ? y + height : y;
+    const tall = ranks.get(middle({ x, y, width, height })) ?? height;
+    const rank = isBelow === "true" ? y + height / 2 + tall / 2 : y + height / 2 - tall / 2;
+    places.forEach(({ edge, isFirst }, index) => {
+      const at = from - spread + index * step;
+      const both = [
+        { x: at, y: edgeOf },
+        { x: at, y: rank + (isBelow === "true" ? 4 : -9) },
+      ];
+      edge.points = isFirst ? [...both, ...edge.points] : [...edge.points, ...both.reverse()];
+    });
+  }
+  for (const edge of edges) if (edge.back && edge.from !== edge.to) edge.points.reverse();
 }
 
 /** Returns the boxes of unfolded functions: around their nodes, and around the functions unfolded in them. */

@@ -103,7 +103,10 @@ export function passed(
     now = found.at(-1) as string;
   };
   for (const { script, line } of places) {
-    const found = lines.at(script, line);
+    // A function that is called in this line sends nothing here, but in its own lines.
+    const sends = ({ folded, covers }: DrawnNode) =>
+      !folded || covers.some(({ file, first, last }) => file === script && first <= line && line <= last);
+    const found = lines.at(script, line).filter(sends);
     if (found.length === 0) continue;
     const isOne = (id: string) => found.some((node) => node.id === id);
     const first = byId.get(now)?.spans[0];

@@ -5,6 +5,7 @@ import type { Desk } from "./desk";
 import { el, get, setText, visible } from "./dom";
 import { type Box, type Placed, arrow, curve, following, place } from "./graph-layout";
 import { Lines, type Passed, edgeKey, passed } from "./graph-path";
+import { lineCounts } from "./live-calls";
 import type { Drawn, DrawnNode } from "./protocol";
 
 /** What may be laid over the graph. */
@@ -39,6 +40,8 @@ const KINDS: Record<string, string> = {
   "hang-up": "End",
   fault: "Fault",
 };
+const kindOf = ({ kind, title }: DrawnNode): string =>
+  kind === "loop" && / in /.test(title) ? "For each" : (KINDS[kind] ?? kind);
 /** Nodes that say what they are by their shape. */
 const PLAIN = new Set(["start", "end", "hang-up", "after-hangup"]);
 
@@ -48,6 +51,8 @@ const LINES = 4;
 const LINE = 17;
 const TALL_KIND = 15;
 const [SMALLEST, LARGEST] = [0.08, 2.5];
+/** So many nodes are unfolded at once: more are no picture, and take long. */
+const MOST = 110;
 /** A graph that is larger than its pane is shown from its beginning, and not smaller than this. */
 const READABLE = 0.62;
 
@@ -68,6 +73,29 @@ export let overlay: (layer: Layer, values: Overlay | null) => void = () => {};
 export function graphPane(desk: Desk): void {
   const pane = new Pane(desk);
   overlay = (layer, values) => pane.overlay(layer, values);
+  let wereThere = false;
+  lineCounts.subscribe(() => {
+    const values: Overlay = new Map();
+    for (const file of Object.keys(desk.project().files)) {
+      for (const [line, count] of lineCounts.in(file)) values.set(`${file}:${line}`, count);
+    }
+    // Once there was a call, the switch stays.
+    wereThere ||= values.size > 0;
+    if (wereThere) overlay("live", values);
+  });
+}
+
+/** Returns the unfolded functions of a graph, from its beginning, as long as their nodes aren't too many. */
+function fitting(drawn: Drawn): string[] {
+  const kept: string[] = [];
+  let count = drawn.nodes.filter(({ group }) => group === null).length;
+  for (const { id, parent } of drawn.groups) {
+    const own = drawn.nodes.filter(({ group }) => group === id).length;
+    if ((parent !== null && !kept.includes(parent)) || count + own > MOST) continue;
+    count += own;
+    kept.push(id);
+  }
+  return kept;
 }
 
 interface Shown {
@@ -82,6 +110,7 @@ class Pane {
   readonly #view = svg("g", {});
   readonly #groups = svg("g", {});
   readonly #edges = svg("g", { "aria-hidden": "true" });
+  readonly #heads = svg("g", {});
   readonly #nodes = svg("g", { role: "group", "aria-label": "Steps of the script" });
   readonly #svg: SVGSVGElement;
   readonly #problem = el("p", { class: "graph-problem", role: "status", hidden: true });
@@ -109,12 +138,14 @@ class Pane {
   #stale = true;
   #asked = 0;
   #marked = "";
+  /** Where the call is. */
+  #now: string | null = null;
   readonly #pointers = new Map<number, { x: number; y: number }>();
   #dragged = 0;
 
   constructor(desk: Desk) {
     this.#desk = desk;
-    this.#view.append(this.#groups, this.#edges, this.#nodes);
+    this.#view.append(this.#groups, this.#edges, this.#heads, this.#nodes);
     this.#svg = svg("svg", { class: "graph", role: "group", "aria-label": "Graph of the script" }, this.#view);
     const button = (text: string, name: string, run: () => void) => {
       const made = el("button", { type: "button", class: "small icon", "aria-label": name, title: name }, text);
@@ -159,9 +190,10 @@ class Pane {
   #isMoved = false;
 
   overlay(layer: Layer, values: Overlay | null): void {
+    const isOther = this.#overlays.has(layer) !== (values !== null);
     if (values) this.#overlays.set(layer, values);
     else this.#overlays.delete(layer);
-    this.#drawLayers();
+    if (isOther) this.#drawLayers();
     this.#mark(true);
   }
 
@@ -213,6 +245,11 @@ class Pane {
       return;
     }
     if (asked !== this.#asked) return;
+    if (this.#all && drawn.groups.length > 0 && drawn.nodes.length > MOST) {
+      this.#all = false;
+      this.#unfolded = fitting(drawn);
+      return this.#ask(keeps);
+    }
     if (drawn.fault) {
       const { line, message } = drawn.fault;
       const where = line === null ? "" : `Line ${line}: `;
@@ -324,7 +361,7 @@ class Pane {
     const lines = this.#broken(node);
     const widest = Math.max(40, ...lines.map((line) => this.#width(line, "title")));
     const isPlain = PLAIN.has(node.kind);
-    const kind = isPlain ? 0 : this.#width(KINDS[node.kind] ?? node.kind, "kind") + (node.folded ? 30 : 0);
+    const kind = isPlain ? 0 : this.#width(kindOf(node), "kind") + (node.folded ? 30 : 0);
     const sides = ["decision", "loop"].includes(node.kind) ? 44 : 30;
     return {
       width: Math.ceil(Math.max(widest, kind) + sides),
@@ -388,12 +425,11 @@ class Pane {
     let y = isPlain ? 19 : 20;
     const middle = width / 2;
     if (!isPlain) {
-      const kind = node.kind === "loop" && / in /.test(node.title) ? "For each" : (KINDS[node.kind] ?? node.kind);
-      parts.push(svg("text", { class: "kind", x: middle, y }, kind));
+      parts.push(svg("text", { class: "kind", x: middle, y }, `${kindOf(node)} `));
       y += TALL_KIND + 2;
     }
     for (const line of this.#broken(node)) {
-      parts.push(svg("text", { class: "title", x: middle, y }, line));
+      parts.push(svg("text", { class: "title", x: middle, y }, `${line} `));
       y += LINE;
     }
     if (node.folded) {
@@ -420,11 +456,14 @@ class Pane {
   }
 
   #drawGroups(placed: Placed, drawn: Drawn): void {
-    this.#groups.replaceChildren(
+    const frames: SVGElement[] = [];
+    this.#heads.replaceChildren(
       ...drawn.groups.flatMap(({ id, title, span }) => {
         const box = placed.groups.get(id);
         if (!box) return [];
         const { x, y, width, height } = box;
+        const at = `translate(${x.toFixed(1)} ${y.toFixed(1)})`;
+        frames.push(svg("rect", { class: "frame", transform: at, width, height, rx: 12 }));
         const fold = svg(
           "g",
           {
@@ -450,17 +489,18 @@ class Pane {
         name.addEventListener("click", () => {
           if (this.#dragged < 5) this.#desk.goTo(span.file, span.first);
         });
-        return [
-          svg(
-            "g",
-            { class: "group", transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})` },
-            svg("rect", { class: "frame", width, height, rx: 12 }),
-            name,
-            fold,
-          ),
-        ];
+        const back = svg("rect", {
+          class: "back",
+          x: 4,
+          y: 3,
+          width: this.#width(title, "label") + 36,
+          height: 22,
+          rx: 8,
+        });
+        return [svg("g", { class: "group", transform: at }, back, name, fold)];
       }),
     );
+    this.#groups.replaceChildren(...frames);
   }
 
   #drawEdges(placed: Placed): void {
@@ -498,18 +538,27 @@ class Pane {
     const state = way ? `${way.now} ${[...way.nodes.values()].join()} ${[...way.edges.values()].join()}` : "";
     if (!always && state === this.#marked) return;
     this.#marked = state;
+    const isFollowed = this.#desk.call.phase === "running" && this.#pointers.size === 0;
+    if (way?.now && way.now !== this.#now && isFollowed && !this.#nodes.contains(document.activeElement)) {
+      this.#reveal(way.now);
+    }
+    this.#now = way?.now ?? null;
     for (const [id, { element, node }] of this.#shown) {
       const count = way?.nodes.get(id) ?? 0;
       element.classList.toggle("passed", count > 0);
       element.classList.toggle("now", way?.now === id);
-      const tests = this.#on.has("tests") ? this.#values("tests", node) : [];
+      const tests = this.#on.has("tests") ? this.#firsts("tests", node) : [];
       const isCovered = tests.some((value) => typeof value === "number" && value > 0);
       element.classList.toggle("covered", isCovered);
       element.classList.toggle("uncovered", tests.length > 0 && !isCovered);
       const storm = this.#on.has("storm") ? this.#values("storm", node) : [];
       const problems = storm.filter((value): value is string => typeof value === "string");
       element.classList.toggle("troubled", problems.length > 0);
-      element.classList.toggle("unreached", storm.length > 0 && storm.every((value) => value === 0));
+      const reached = this.#on.has("storm") ? this.#firsts("storm", node) : [];
+      element.classList.toggle(
+        "unreached",
+        reached.length === node.spans.length && reached.every((value) => value === 0),
+      );
       const live = this.#on.has("live") ? this.#values("live", node) : [];
       const calls = live.reduce<number>((sum, value) => sum + (typeof value === "number" ? value : 0), 0);
       element.classList.toggle("live", calls > 0);
@@ -519,7 +568,7 @@ class Pane {
       if (problems.length > 0) badges.push(["trouble", "!", problems.join("\n")]);
       this.#badges(id, element, badges);
       const notes = [
-        KINDS[node.kind] ?? node.kind,
+        PLAIN.has(node.kind) ? "" : kindOf(node),
         `${visible(node.title)},`,
         visible(this.#where(node)),
         way?.now === id ? ", the call is here" : count === 1 ? ", passed" : "",
@@ -543,6 +592,13 @@ class Pane {
     return passed(this.#drawn, this.#lines, places, isOver);
   }
 
+  /** Returns what is known of the lines in which a node begins: whether it was run at all. */
+  #firsts(layer: Layer, { spans }: DrawnNode): (number | string)[] {
+    const values = this.#overlays.get(layer);
+    return spans.flatMap(({ file, first }) => values?.get(`${file}:${first}`) ?? []);
+  }
+
+  /** Returns what is known of all lines of a node. */
   #values(layer: Layer, { spans, covers }: DrawnNode): (number | string)[] {
     const values = this.#overlays.get(layer);
     if (!values) return [];
@@ -569,7 +625,7 @@ class Pane {
       element.append(
         svg(
           "g",
-          { class: `badge ${kind}`, transform: `translate(${x.toFixed(1)} -9)` },
+          { class: `badge ${kind}`, "aria-hidden": "true", transform: `translate(${x.toFixed(1)} -9)` },
           svg("title", {}, visible(hint)),
           svg("rect", { width, height: 18, rx: 9 }),
           svg("text", { x: width / 2, y: 13 }, text),

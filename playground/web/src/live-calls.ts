@@ -145,7 +145,7 @@ export class LiveCalls {
 export type Order = "newest" | "longest" | "waiting";
 
 const ORDERS: Record<Order, (one: LiveCall, other: LiveCall) => number> = {
-  newest: (one, other) => other.id - one.id,
+  newest: (one, other) => other.began - one.began || other.id - one.id,
   longest: (one, other) => one.began - other.began || one.id - other.id,
   waiting: (one, other) => one.since - other.since || one.id - other.id,
 };

@@ -36,9 +36,12 @@ export function who({ caller, name }: { caller: string; name: string }): string 
 export function livePane(desk: Desk): void {
   if (!desk.studio) return;
   const { server } = desk.studio;
-  void server.value("").then((answer) => {
-    if ((answer as { parts: string[] }).parts.includes("live")) begin(desk);
-  });
+  // Without the token there is no answer; it may come later.
+  const parts = server.reached.then(() => server.value("")) as Promise<{ parts: string[] }>;
+  void parts.then(
+    ({ parts }) => parts.includes("live") && begin(desk),
+    () => desk.say("The studio doesn’t say whether it has live calls: reload the page"),
+  );
 }
 
 function begin(desk: Desk): void {

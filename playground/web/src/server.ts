@@ -50,6 +50,9 @@ export class Server {
   readonly #tabs = new BroadcastChannel("agi-rhai-studio");
 
   onReach: (reach: Reach) => void = () => {};
+  #isReached: () => void = () => {};
+  /** Comes when the server answers and knows the token, for the first time. */
+  readonly reached = new Promise<void>((resolve) => (this.#isReached = resolve));
 
   constructor() {
     const given = fromAddress("token");
@@ -93,7 +96,9 @@ export class Server {
     if (reach === this.#reach) return;
     this.#reach = reach;
     this.onReach(reach);
-    if (reach === "there") for (const go of [...this.#waiting]) go();
+    if (reach !== "there") return;
+    this.#isReached();
+    for (const go of [...this.#waiting]) go();
   }
 
   async #fetch(path: string, init: RequestInit): Promise<Response> {

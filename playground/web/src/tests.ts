@@ -134,7 +134,7 @@ function lineButton(desk: Desk, file: string, line: number, text: string, label?
 }
 
 function show(desk: Desk, call: TestCall): void {
-  desk.showCall({ ...call, position: call.length });
+  desk.showCall({ ...call, position: call.length + 1 });
   if (window.matchMedia("(max-width: 860px)").matches) desk.show("phone");
   if (!call.alone) {
     desk.say(

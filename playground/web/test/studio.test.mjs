@@ -449,8 +449,23 @@ test("while the studio is away nothing is lost, and it goes on when it is back",
   await page.locator("#token-dialog[open]").waitFor({ state: "detached" });
   disk.write("hello.rhai", "// after all\n");
   await Promise.all([holds(page, "// after all"), holds(other, "// after all")]);
-  await close(page);
+
+  // A studio of another folder, at the same address: nothing of this one is written there.
+  await append(page, "// of this folder\n");
   await third.stop();
+  const elsewhere = folder({ "hello.rhai": "// elsewhere\n" });
+  const fourth = await start(elsewhere.path, studio.host);
+  await page.locator("#token").fill(fourth.address);
+  await page.keyboard.press("Enter");
+  await note(page, "has another folder now");
+  // A tab without edits goes there.
+  await holds(other, "// elsewhere");
+  await page.keyboard.press("Control+s");
+  await saved(page, "Save");
+  assert.match(await text(page), /of this folder/);
+  assert.equal(elsewhere.read("hello.rhai"), "// elsewhere\n");
+  await close(page);
+  await fourth.stop();
 });
 
 test("names and texts are only texts", async () => {

@@ -139,7 +139,7 @@ test("a storm shows its progress, and a problem opens in the timeline and become
   await page.locator(".problems").getByRole("button", { name: "a.rhai:4" }).waitFor();
   await page.locator(".problems").getByRole("button", { name: "Open the call" }).click();
   await page.locator("#transcript li", { hasText: "3" }).first().waitFor();
-  await page.locator("#problem", { hasText: /there is no element 5/ }).waitFor();
+  await page.locator("#transcript", { hasText: /there is no element 5/ }).waitFor();
   await page.locator(".problems").getByRole("button", { name: "Make a test of it" }).click();
   await page.waitForFunction(() => document.body.dataset.view === "script");
   assert.match(await activeLine(page), /^fn test_\w+\(\) \{/);

@@ -22,9 +22,9 @@ mod rows;
 mod sqlite;
 
 #[cfg(feature = "store")]
-pub use backend::Store;
-#[cfg(feature = "store")]
 pub(crate) use backend::FILE;
+#[cfg(feature = "store")]
+pub use backend::Store;
 #[cfg(feature = "store")]
 pub use job::{Job, JobCounts, NewJob};
 pub(crate) use memory::{MemoryStore, check};

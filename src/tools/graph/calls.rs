@@ -1,5 +1,6 @@
 //! What calls of functions do: those of the host, by the columns of their declarations, and those of the script.
 
+use super::expressions::function_in;
 use super::node::{NodeKind, Span};
 use super::source::clip;
 use super::value::Value;
@@ -100,7 +101,7 @@ impl Walker<'_> {
         }
         let source = self.frame().source;
         for arg in &call.args {
-            if let Some(function) = self.function_in(arg).and_then(|name| self.function_named(source, &name))
+            if let Some(function) = function_in(arg).and_then(|name| self.function_named(source, &name))
                 && self.summary(source, &function).acts
             {
                 return true;
@@ -145,7 +146,7 @@ impl Walker<'_> {
     fn arguments(&mut self, call: &FnCallExpr, act: Option<Act>, mut ways: Ways) -> Ways {
         let asks = matches!(act, Some(Act::Ask | Act::Collect | Act::Confirm | Act::Menu(_)));
         for arg in &call.args {
-            if self.function_in(arg).is_some() {
+            if function_in(arg).is_some() {
                 ways = self.handed(arg, ways);
             } else if !(asks && matches!(arg, Expr::Map(..))) && self.matters_expr(arg) {
                 ways = self.expr(arg, ways);
@@ -157,7 +158,7 @@ impl Walker<'_> {
     /// Follows a function that another one gets, and probably calls once.
     fn handed(&mut self, arg: &Expr, ways: Ways) -> Ways {
         let source = self.frame().source;
-        let Some(name) = self.function_in(arg) else { return ways };
+        let Some(name) = function_in(arg) else { return ways };
         let Some(function) = self.function_named(source, &name) else { return ways };
         if !self.summary(source, &function).acts {
             return ways;
@@ -180,7 +181,7 @@ impl Walker<'_> {
             // Such as `for_each`: once for each element.
             let acts = call.args.iter().any(|arg| {
                 let of = self.frames.last().map_or(0, |frame| frame.source);
-                self.function_in(arg)
+                function_in(arg)
                     .and_then(|name| self.function_named(of, &name))
                     .is_some_and(|function| self.summary(of, &function).acts)
             });
@@ -216,7 +217,7 @@ impl Walker<'_> {
         let id = self.function_id(&function.name);
         let key = (source, function.name.clone(), function.params.len());
         if self.is_unfolded(&id, &key) {
-            return self.unfold((source, function), id, key, args.to_vec(), ways);
+            return self.unfold((source, function), id, key, args, ways);
         }
         let file = self.source();
         let detail = self.sources[source].head(&function.name, function.params.len());
@@ -285,7 +286,7 @@ impl Walker<'_> {
                 };
                 merged(outcomes)
             }
-            Act::Menu(choices) => self.menu(function, call, choices, span, ways),
+            Act::Menu(choices) => self.menu(function, call, choices, span, &ways),
             Act::Dial => {
                 let title = text(0);
                 vec![self.step(&ways, NodeKind::Dial, title, String::new(), span)]
@@ -335,7 +336,7 @@ impl Walker<'_> {
         });
         let options: Vec<Expr> = options.flatten().collect();
         for option in options {
-            let Some(name) = self.function_in(&option) else { continue };
+            let Some(name) = function_in(&option) else { continue };
             let Some(function) = self.function_named(source, &name) else { continue };
             let summary = self.summary(source, &function);
             if !summary.acts && !summary.returns.is_empty() {
@@ -365,9 +366,16 @@ impl Walker<'_> {
         ways
     }
 
-    fn menu(&mut self, function: &'static Function, call: &FnCallExpr, choices: usize, span: Span, ways: Ways) -> Ways {
-        let title = self.said(function, call, &ways);
-        let way = self.step(&ways, NodeKind::Menu, title, String::new(), span);
+    fn menu(
+        &mut self,
+        function: &'static Function,
+        call: &FnCallExpr,
+        choices: usize,
+        span: Span,
+        ways: &[Way],
+    ) -> Ways {
+        let title = self.said(function, call, ways);
+        let way = self.step(ways, NodeKind::Menu, title, String::new(), span);
         let node = way.from;
         let outcome = |label: String, value| Way { label, ..way.narrowed(node, &value) };
         let mut done = Ways::new();
@@ -377,16 +385,12 @@ impl Walker<'_> {
                 for (key, choice) in &map.0 {
                     let label = keys(key.as_str());
                     let choice = chosen(choice);
-                    match self.function_in(choice) {
-                        Some(name) => {
-                            let ways = vec![outcome(label, Value::Something)];
-                            done.extend(self.closure(source, &name, ways, &[Value::Something]));
-                        }
-                        None => {
-                            let mut way = outcome(label, Value::Something);
-                            way.value = self.value(choice, &way);
-                            done.push(way);
-                        }
+                    let mut way = outcome(label, Value::Something);
+                    if let Some(name) = function_in(choice) {
+                        done.extend(self.closure(source, &name, vec![way], &[Value::Something]));
+                    } else {
+                        way.value = self.value(choice, &way);
+                        done.push(way);
                     }
                 }
             }
@@ -397,7 +401,7 @@ impl Walker<'_> {
     }
 
     /// Returns what a call says.
-    fn said(&mut self, function: &'static Function, call: &FnCallExpr, ways: &Ways) -> String {
+    fn said(&mut self, function: &'static Function, call: &FnCallExpr, ways: &[Way]) -> String {
         let param = match self.known.command(function).map(|command| command.plays) {
             Some(Plays::Sound(param)) => param,
             Some(Plays::Nothing) => return String::new(),

@@ -16,7 +16,7 @@ impl Walker<'_> {
             return self.values(expr, ways);
         }
         match expr {
-            Expr::FnCall(call, position) if call.op_token.is_some() => match (call.name.as_str(), &call.args[..]) {
+            Expr::FnCall(call, _) if call.op_token.is_some() => match (call.name.as_str(), &call.args[..]) {
                 ("!", [one]) => {
                     let ways = self.expr(one, ways);
                     ways.into_iter()
@@ -36,10 +36,7 @@ impl Walker<'_> {
                     }
                     ways
                 }
-                (_, args) => {
-                    let _ = position;
-                    self.unknown(args, ways)
-                }
+                (_, args) => self.unknown(args, ways),
             },
             Expr::FnCall(call, position) => self.call(call, place(*position), ways),
             Expr::MethodCall(call, position) => self.method(call, place(*position), ways),
@@ -57,7 +54,7 @@ impl Walker<'_> {
                 let is_and = matches!(expr, Expr::And(..));
                 let (mut open, mut done) = (ways, Ways::new());
                 let source = self.source();
-                for part in parts.iter() {
+                for part in &**parts {
                     let at = place(part.start_position());
                     let mut decision = Decision::new(NodeKind::Decision, source.expression(part), source.line(at));
                     let (yes, no) = self.branch(part, &mut decision, open);
@@ -113,7 +110,7 @@ impl Walker<'_> {
         if let Some(value) = Value::literal(expr) {
             return value;
         }
-        if let Some(name) = self.function_in(expr) {
+        if let Some(name) = function_in(expr) {
             let source = self.frame().source;
             return Value::Function(source, name);
         }
@@ -149,7 +146,7 @@ impl Walker<'_> {
             }
             Expr::Coalesce(parts, _) => {
                 let mut last = Value::Unit;
-                for part in parts.iter() {
+                for part in &**parts {
                     last = self.value(part, way);
                     if last != Value::Unit {
                         break;
@@ -192,18 +189,6 @@ impl Walker<'_> {
         }
     }
 
-    /// Returns the name of the function that an expression is: that of a closure, or `Fn("name")`.
-    pub fn function_in(&self, expr: &Expr) -> Option<String> {
-        match expr {
-            Expr::Stmt(block) => closure(block).map(|(name, _)| name),
-            Expr::FnCall(call, _) if call.name == "Fn" => match &call.args[..] {
-                [Expr::StringConstant(name, _)] => Some(name.to_string()),
-                _ => None,
-            },
-            other => pointer(other),
-        }
-    }
-
     /// Returns a function of a file by the name that Rhai gives it, or by that in the script.
     pub fn function_named(&self, source: usize, name: &str) -> Option<Rc<ScriptFunction>> {
         let source = &self.sources[source];
@@ -238,5 +223,17 @@ impl Walker<'_> {
         let body = self.statements(&function.statements, ways);
         let returns = self.frames.pop().map(|frame| frame.returns).unwrap_or_default();
         merged([body, returns].concat())
+    }
+}
+
+/// Returns the name of the function that an expression is: that of a closure, or `Fn("name")`.
+pub(super) fn function_in(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Stmt(block) => closure(block).map(|(name, _)| name),
+        Expr::FnCall(call, _) if call.name == "Fn" => match &call.args[..] {
+            [Expr::StringConstant(name, _)] => Some(name.to_string()),
+            _ => None,
+        },
+        other => pointer(other),
     }
 }

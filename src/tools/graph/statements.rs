@@ -72,62 +72,7 @@ impl Walker<'_> {
                 merged([yes, no].concat())
             }
             Stmt::Switch(x, position) => self.switch(&x.0, &x.1, place(*position), ways),
-            Stmt::While(x, position) => {
-                let value = |ways: Ways| ways.into_iter().map(|way| way.with(Value::Unit)).collect::<Ways>();
-                let at = place(*position);
-                let assigned = assigned(statement);
-                if is_true(&x.expr) {
-                    let (head, way) = self.junction(&ways, &assigned);
-                    let (back, ends) = self.round(x.body.statements(), vec![way]);
-                    self.connect(&back, head);
-                    return ends;
-                }
-                let mut decision =
-                    Decision::new(NodeKind::Loop, source.condition(at, self.asked(&x.expr)), source.line(at));
-                decision.unknown = assigned.clone();
-                if self.matters_expr(&x.expr) {
-                    let (head, way) = self.junction(&ways, &assigned);
-                    let (yes, no) = self.branch(&x.expr, &mut decision, vec![way]);
-                    let (back, ends) = self.round(x.body.statements(), yes);
-                    self.connect(&back, head);
-                    return merged([value(no), ends].concat());
-                }
-                let (yes, no) = self.branch(&x.expr, &mut decision, ways);
-                if yes.is_empty() {
-                    return value(no);
-                }
-                let (head, way) = self.junction(&yes, &assigned);
-                let (back, ends) = self.round(x.body.statements(), vec![way]);
-                let (yes, later) = self.branch(&x.expr, &mut decision, back);
-                self.connect(&yes, head);
-                merged([value(no), value(later), ends].concat())
-            }
-            Stmt::Do(x, flags, position) => {
-                let at = place(*position);
-                let (head, way) = self.junction(&ways, &assigned(statement));
-                let (back, ends) = self.round(x.body.statements(), vec![way]);
-                let mut decision = Decision::new(NodeKind::Loop, source.until(at), source.line(at));
-                let (yes, no) = self.branch(&x.expr, &mut decision, back);
-                let (again, done) = if flags.intersects(ASTFlags::NEGATED) { (no, yes) } else { (yes, no) };
-                self.connect(&again, head);
-                merged([done, ends].concat())
-            }
-            Stmt::For(x, position) => {
-                let ways = self.expr(&x.2.expr, ways);
-                let at = place(*position);
-                let mut unknown = assigned(statement);
-                unknown.insert(x.0.name.to_string());
-                unknown.extend(x.1.iter().map(|counter| counter.name.to_string()));
-                let mut way = self.step(&ways, NodeKind::Loop, source.range(at), String::new(), source.line(at));
-                let depth = self.depth();
-                way.facts.retain(|(at, name), _| *at != depth || !unknown.contains(name));
-                let head = way.from;
-                let way = way.with(Value::Unit);
-                let each = Way { label: "each".to_owned(), ..way.clone() };
-                let (back, ends) = self.round(x.2.body.statements(), vec![each]);
-                self.connect(&back, head);
-                merged([vec![Way { label: "then".to_owned(), ..way }], ends].concat())
-            }
+            Stmt::While(..) | Stmt::Do(..) | Stmt::For(..) => self.looped(statement, ways),
             Stmt::Var(x, ..) => {
                 let ways = self.expr(&x.1, ways);
                 self.assign(x.0.name.as_str(), ways)
@@ -172,6 +117,69 @@ impl Walker<'_> {
                     self.step(&ways, NodeKind::Fault, text, String::new(), source.line(place(*position)));
                 }
                 Ways::new()
+            }
+            _ => ways,
+        }
+    }
+
+    /// Follows a loop.
+    fn looped(&mut self, statement: &Stmt, ways: Ways) -> Ways {
+        let source = self.source();
+        let mut unknown = assigned(statement);
+        match statement {
+            Stmt::While(x, _) if is_true(&x.expr) => {
+                let (head, way) = self.junction(&ways, &unknown);
+                let (back, ends) = self.round(x.body.statements(), vec![way]);
+                self.connect(&back, head);
+                ends
+            }
+            Stmt::While(x, position) => {
+                let at = place(*position);
+                let text = source.condition(at, self.asked(&x.expr));
+                let mut decision = Decision::new(NodeKind::Loop, text, source.line(at));
+                decision.unknown.clone_from(&unknown);
+                let nothing = |ways: Ways| ways.into_iter().map(|way| way.with(Value::Unit)).collect::<Ways>();
+                if self.matters_expr(&x.expr) {
+                    let (head, way) = self.junction(&ways, &unknown);
+                    let (yes, no) = self.branch(&x.expr, &mut decision, vec![way]);
+                    let (back, ends) = self.round(x.body.statements(), yes);
+                    self.connect(&back, head);
+                    return merged([nothing(no), ends].concat());
+                }
+                let (yes, no) = self.branch(&x.expr, &mut decision, ways);
+                if yes.is_empty() {
+                    return nothing(no);
+                }
+                let (head, way) = self.junction(&yes, &unknown);
+                let (back, ends) = self.round(x.body.statements(), vec![way]);
+                let (yes, later) = self.branch(&x.expr, &mut decision, back);
+                self.connect(&yes, head);
+                merged([nothing(no), nothing(later), ends].concat())
+            }
+            Stmt::Do(x, flags, position) => {
+                let at = place(*position);
+                let (head, way) = self.junction(&ways, &unknown);
+                let (back, ends) = self.round(x.body.statements(), vec![way]);
+                let mut decision = Decision::new(NodeKind::Loop, source.until(at), source.line(at));
+                let (yes, no) = self.branch(&x.expr, &mut decision, back);
+                let (again, done) = if flags.intersects(ASTFlags::NEGATED) { (no, yes) } else { (yes, no) };
+                self.connect(&again, head);
+                merged([done, ends].concat())
+            }
+            Stmt::For(x, position) => {
+                let ways = self.expr(&x.2.expr, ways);
+                let at = place(*position);
+                unknown.insert(x.0.name.to_string());
+                unknown.extend(x.1.iter().map(|counter| counter.name.to_string()));
+                let mut way = self.step(&ways, NodeKind::Loop, source.range(at), String::new(), source.line(at));
+                let depth = self.depth();
+                way.facts.retain(|(at, name), _| *at != depth || !unknown.contains(name));
+                let head = way.from;
+                let way = way.with(Value::Unit);
+                let each = Way { label: "each".to_owned(), ..way.clone() };
+                let (back, ends) = self.round(x.2.body.statements(), vec![each]);
+                self.connect(&back, head);
+                merged([vec![Way { label: "then".to_owned(), ..way }], ends].concat())
             }
             _ => ways,
         }

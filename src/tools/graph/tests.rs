@@ -364,7 +364,8 @@ fn whole_scripts_are_drawn() {
                 let is_root = matches!(node.kind, NodeKind::Start | NodeKind::AfterHangup);
                 assert!(is_root || graph.edges.iter().any(|edge| edge.to == at), "{name}: {node:?}");
                 assert!(node.kind != NodeKind::Junction && !node.title.is_empty(), "{name}: {node:?}");
-                let fits = node.spans.iter().all(|span| 0 < span.first && span.first <= span.last && span.last <= lines);
+                let fits =
+                    node.spans.iter().all(|span| 0 < span.first && span.first <= span.last && span.last <= lines);
                 assert!(fits && !node.spans.is_empty(), "{name}: {node:?}");
                 assert!(!node.title.contains("{}"), "{name}: {node:?}");
             }

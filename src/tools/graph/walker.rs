@@ -165,7 +165,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Leads ways to a new node. Returns the way on from it.
-    pub fn step(&mut self, ways: &Ways, kind: NodeKind, title: String, detail: String, span: Span) -> Way {
+    pub fn step(&mut self, ways: &[Way], kind: NodeKind, title: String, detail: String, span: Span) -> Way {
         let facts = common(&ways.iter().map(|way| &way.facts).collect::<Vec<_>>());
         let go_on = |from| Way { from, label: String::new(), value: Value::Result(from, false), facts: facts.clone() };
         if let Some(before) = self.continues(ways, kind) {
@@ -191,8 +191,8 @@ impl<'a> Walker<'a> {
     }
 
     /// Returns the node that another one of this kind is a part of: one prompt follows the other.
-    fn continues(&mut self, ways: &Ways, kind: NodeKind) -> Option<usize> {
-        let [first, others @ ..] = &ways[..] else { return None };
+    fn continues(&mut self, ways: &[Way], kind: NodeKind) -> Option<usize> {
+        let [first, others @ ..] = ways else { return None };
         let before = first.from;
         let is_same = |way: &Way| way.from == before && way.label.is_empty();
         let node = &self.graph.nodes[before];
@@ -206,7 +206,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Makes a point where ways meet. On the way on from there, nothing is known of these variables.
-    pub fn junction(&mut self, ways: &Ways, unknown: &BTreeSet<String>) -> (usize, Way) {
+    pub fn junction(&mut self, ways: &[Way], unknown: &BTreeSet<String>) -> (usize, Way) {
         let node = self.node(NodeKind::Junction, String::new(), String::new(), Vec::new());
         self.connect(ways, node);
         let mut facts = common(&ways.iter().map(|way| &way.facts).collect::<Vec<_>>());
@@ -244,7 +244,7 @@ impl<'a> Walker<'a> {
         (source, function): (usize, &Rc<ScriptFunction>),
         id: String,
         key: (usize, String, usize),
-        args: Vec<Vec<Value>>,
+        args: &[Vec<Value>],
         mut ways: Ways,
     ) -> Ways {
         let file = Rc::clone(&self.sources[source]);

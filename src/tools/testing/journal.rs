@@ -260,8 +260,7 @@ impl Test {
         let judge = |test: &Arc<Self>| {
             let mut state = test.state();
             let call = state.call.as_mut();
-            let failed =
-                call.and_then(|call| call.take_failed_in_stand_in().or_else(|| call.unexpected_failure()));
+            let failed = call.and_then(|call| call.take_failed_in_stand_in().or_else(|| call.unexpected_failure()));
             drop(state);
             test.close(None, failed);
             Ok(Step::DONE)

@@ -20,10 +20,10 @@ mod log;
 #[cfg(any(target_family = "wasm", feature = "sandbox"))]
 mod placed_call;
 mod prompt;
+mod ready_call;
 mod report;
 mod runner;
 mod samples;
-mod ready_call;
 mod scripted_caller;
 mod scripts;
 mod stand_in;
@@ -39,11 +39,11 @@ mod words;
 
 pub use answer_lines::{answer_lines, expectation_lines};
 pub use call_setup::CallSetup;
+#[doc(hidden)]
+pub use last_call::LastCall;
 #[cfg(any(target_family = "wasm", feature = "sandbox"))]
 #[doc(hidden)]
 pub use placed_call::PlacedCall;
-#[doc(hidden)]
-pub use last_call::LastCall;
 pub use report::Failure;
 pub use runner::{Covered, FirstCall, Report, TestRunner};
 pub use samples::{OfflineServices, Samples};

@@ -318,7 +318,11 @@ impl TestFunctions {
             (running, outer)
         };
         let called = running.function.call(&state, &self.test.script, &self.test.scripts.language, lists);
-        self.test.state().running = outer;
+        {
+            let mut test = self.test.state();
+            test.running = outer;
+            test.functions_ran = true;
+        }
         self.test.take_over(&running);
         match called {
             Some(Ok(returned)) => Ok(returned),

@@ -81,7 +81,11 @@ const fn store_row(
     returns: Returns,
     examples: &'static [Example],
 ) -> Row {
-    Row { function: Function { name, summary, params, returns, examples }, body: Body::AtOnce(words::ask_store), in_stand_ins: None }
+    Row {
+        function: Function { name, summary, params, returns, examples },
+        body: Body::AtOnce(words::ask_store),
+        in_stand_ins: None,
+    }
 }
 
 pub(super) static TABLE: [Row; 51] = [

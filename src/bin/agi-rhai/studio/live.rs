@@ -32,8 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const RECORDING_PATIENCE: Duration = Duration::from_secs(30);
 /// The pause between two attempts to reach a server that is away.
 const RETRY: Duration = Duration::from_secs(1);
-/// The most readers of events at a time: the server has room for a few more clients, so that `agi-rhai calls` isn't shut
-/// out.
+/// The most readers of events at a time. The server has room for a few more clients, such as `agi-rhai calls`.
 const READERS: usize = 24;
 /// How many events may wait for a slow reader: few, since what comes later tells the same.
 const WAITING: usize = 4;

@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request as HttpRequest, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use serde_json::json;
 use std::convert::Infallible;
 use std::future::Future;
@@ -31,6 +32,8 @@ const CONNECTIONS: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The largest body: a text, with room to say that it is too large.
 const BODY: usize = 3 << 20;
+/// How many bytes may be on their way to a client that reads slowly, in the system.
+const SEND_BUFFER: usize = 128 * 1024;
 /// How long to wait before accepting again after an error, such as a lack of descriptors.
 const BACKOFF: Duration = Duration::from_millis(100);
 
@@ -109,6 +112,7 @@ async fn accept(listener: tokio::net::TcpListener, studio: Arc<Studio>, room: Ar
             sleep(BACKOFF).await;
             continue;
         };
+        let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER);
         let studio = Arc::clone(&studio);
         tokio::spawn(async move {
             let service = service_fn(move |request| {

@@ -102,7 +102,8 @@ pub fn expect_prompt(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
 
 pub fn expect_number(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let Value::Int(number) = args.value(0) else { return Err(args.misuse(0, "a whole number")) };
-    let is_it = move |prompt: &Prompt| spoken(&prompt.text).and_then(|digits| digits.parse::<INT>().ok()) == Some(number);
+    let is_it =
+        move |prompt: &Prompt| spoken(&prompt.text).and_then(|digits| digits.parse::<INT>().ok()) == Some(number);
     expect_next(test, "expect_number", format!("the number {number}"), false, is_it, done)
 }
 
