@@ -294,7 +294,7 @@ test("accents don't matter, as on this machine", async () => {
       "2": #{ words: ["ﬁfth", "ＡＢＣ", "Việt Nam"], then: "two" },
       "3": #{ words: ["Ждать", "Ёлка", "が"], then: "three" },
     });
-    log(to);`;
+    print(to);`;
   const heard = { ZURICH: "one", "ou est L’ETE": "one", fifth: "two", abc: "two", "viet nam": "two", "елка": "three", か: "three" };
   for (const [says, choice] of Object.entries(heard)) {
     const request = { files: { "menu.rhai": text }, script: "menu.rhai", seed: 1, acts: [{ at: 3000, says }] };

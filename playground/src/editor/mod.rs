@@ -92,7 +92,7 @@ impl Open {
             {
                 self.workspace.closed(&closed);
             }
-            self.workspace.opened(uri.clone(), self.version, &text);
+            self.workspace.opened(&uri, self.version, &text);
             (self.file, self.text) = (file.to_owned(), text);
         }
         Ok(uri)

@@ -189,14 +189,13 @@ impl Test {
     /// Begins the test, or goes on with it.
     #[cfg(unix)]
     fn run_on(self: &Arc<Self>) -> Option<std::thread::Result<Finished>> {
-        let mut waiting = match WAITING.take() {
-            Some(waiting) => waiting,
-            None => {
-                let test = Arc::clone(self);
-                match Aside::new(move || test.run_script()) {
-                    Ok(new) => new,
-                    Err(error) => return Some(Ok(Finished::Fault(self.wrong(&error)))),
-                }
+        let mut waiting = if let Some(waiting) = WAITING.take() {
+            waiting
+        } else {
+            let test = Arc::clone(self);
+            match Aside::new(move || test.run_script()) {
+                Ok(new) => new,
+                Err(error) => return Some(Ok(Finished::Fault(self.wrong(&error)))),
             }
         };
         let finished = waiting.go_on();

@@ -53,8 +53,12 @@ impl LastCall {
             seed: call.seed,
             acts: line.actions.iter().map(|action| (action.at - line.began, action.act.clone())).collect(),
             length: end - line.began,
-            has_answers: !(state.http.is_empty() && state.sql.is_empty() && state.programs.is_empty())
-                || !(state.down.is_empty() && state.slow.is_empty() && state.databases.is_empty()),
+            has_answers: !(state.http.is_empty()
+                && state.sql.is_empty()
+                && state.programs.is_empty()
+                && state.down.is_empty()
+                && state.slow.is_empty()
+                && state.databases.is_empty()),
         })
     }
 }

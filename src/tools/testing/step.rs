@@ -23,6 +23,7 @@ impl Step {
     /// A word that is done, and has no value.
     pub const DONE: Self = Self::Done(Dynamic::UNIT);
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is what a word returns")]
     pub fn until(goal: Goal, then: impl FnOnce(&Arc<Test>) -> StepResult + Send + 'static) -> StepResult {
         Ok(Self::Until(goal, Box::new(then)))
     }

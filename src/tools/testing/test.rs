@@ -51,7 +51,6 @@ impl fmt::Debug for Test {
 }
 
 /// The part of a test that changes while it runs.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct TestState {
     pub call: Option<TestCall>,
     /// A call about to begin, once the test waits for it.

@@ -66,20 +66,20 @@ pub fn answer(workspace: &mut Workspace, request: Request) -> Answer {
             let document = document(workspace, &asked.text_document.uri)?;
             value(quick_fixes(workspace, document, &asked.context.diagnostics))
         }
-        Completion::METHOD => value(cursor(workspace, params(asked)?)?.completion()),
+        Completion::METHOD => value(cursor(workspace, &params(asked)?)?.completion()),
         ResolveCompletionItem::METHOD => resolve(workspace, asked),
-        HoverRequest::METHOD => value(cursor(workspace, params(asked)?)?.hover()),
-        SignatureHelpRequest::METHOD => value(cursor(workspace, params(asked)?)?.signature_help()),
-        GotoDefinition::METHOD => value(cursor(workspace, params(asked)?)?.definition()),
-        DocumentHighlightRequest::METHOD => value(cursor(workspace, params(asked)?)?.highlights()),
+        HoverRequest::METHOD => value(cursor(workspace, &params(asked)?)?.hover()),
+        SignatureHelpRequest::METHOD => value(cursor(workspace, &params(asked)?)?.signature_help()),
+        GotoDefinition::METHOD => value(cursor(workspace, &params(asked)?)?.definition()),
+        DocumentHighlightRequest::METHOD => value(cursor(workspace, &params(asked)?)?.highlights()),
         References::METHOD => {
             let ToReferences { text_document, position, context } = params(asked)?;
-            value(cursor(workspace, AtPlace { text_document, position })?.references(context.include_declaration))
+            value(cursor(workspace, &AtPlace { text_document, position })?.references(context.include_declaration))
         }
-        PrepareRenameRequest::METHOD => cursor(workspace, params(asked)?)?.prepare_rename(),
+        PrepareRenameRequest::METHOD => cursor(workspace, &params(asked)?)?.prepare_rename(),
         Rename::METHOD => {
             let ToRename { text_document, position, new_name } = params(asked)?;
-            cursor(workspace, AtPlace { text_document, position })?.rename(&new_name)
+            cursor(workspace, &AtPlace { text_document, position })?.rename(&new_name)
         }
         DocumentSymbolRequest::METHOD => {
             let asked: InText = params(asked)?;
@@ -98,7 +98,7 @@ fn document<'a>(workspace: &'a Workspace, uri: &Uri) -> Result<&'a Document, Res
     workspace.document(uri).ok_or_else(missing)
 }
 
-fn cursor<'a>(workspace: &'a Workspace, asked: AtPlace) -> Result<Cursor<'a>, ResponseError> {
+fn cursor(workspace: &Workspace, asked: &AtPlace) -> Result<Cursor<'_>, ResponseError> {
     let document = document(workspace, &asked.text_document.uri)?;
     Ok(Cursor { workspace, document, outline: &document.outline, offset: Workspace::offset(document, asked.position) })
 }

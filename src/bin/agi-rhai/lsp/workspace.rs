@@ -141,7 +141,7 @@ impl Workspace {
         match notice.method.as_str() {
             DidOpenTextDocument::METHOD => {
                 let DidOpenTextDocumentParams { text_document: item } = params(notice)?;
-                self.opened(item.uri, item.version, &item.text);
+                self.opened(&item.uri, item.version, &item.text);
             }
             DidChangeTextDocument::METHOD => {
                 let change: DidChangeTextDocumentParams = params(notice)?;
@@ -174,11 +174,11 @@ impl Workspace {
     }
 
     /// Takes a text that an editor has opened.
-    pub fn opened(&mut self, uri: Uri, version: i32, text: &str) {
-        self.documents.retain(|document| document.uri != uri);
-        let (path, outline) = (positions::path(&uri), Arc::new(Source::new(text, self.encoding)));
+    pub fn opened(&mut self, uri: &Uri, version: i32, text: &str) {
+        self.documents.retain(|document| document.uri != *uri);
+        let (path, outline) = (positions::path(uri), Arc::new(Source::new(text, self.encoding)));
         self.documents.push(Document { path, version, outline, uri: uri.clone() });
-        self.changed(Some(&uri));
+        self.changed(Some(uri));
     }
 
     /// Forgets a text that an editor has closed.
