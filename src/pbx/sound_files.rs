@@ -58,6 +58,7 @@ const FORMATS: [(&str, u64, u64); 20] = [
 ];
 
 /// Whether files that end so are sounds that Asterisk plays.
+#[cfg(feature = "speech")]
 pub fn is_format(ending: &str) -> bool {
     FORMATS.iter().any(|(extension, ..)| *extension == ending)
 }

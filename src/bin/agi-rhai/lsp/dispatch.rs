@@ -98,7 +98,7 @@ fn document<'a>(workspace: &'a Workspace, uri: &Uri) -> Result<&'a Document, Res
     workspace.document(uri).ok_or_else(missing)
 }
 
-fn cursor(workspace: &Workspace, asked: &AtPlace) -> Result<Cursor<'_>, ResponseError> {
+fn cursor<'a>(workspace: &'a Workspace, asked: &AtPlace) -> Result<Cursor<'a>, ResponseError> {
     let document = document(workspace, &asked.text_document.uri)?;
     Ok(Cursor { workspace, document, outline: &document.outline, offset: Workspace::offset(document, asked.position) })
 }
