@@ -82,6 +82,7 @@ const RUNS: &[(&[&str], i32)] = &[
     (&["commands", "answer"], 0),
     (&["commands", "xyzxyz"], 2),
     (&["lsp"], 1),
+    (&["studio", "none"], 2),
     (&["completions", "bash"], 0),
     (&["completions", "zsh"], 0),
     (&["man"], 0),

@@ -812,7 +812,7 @@ fn what_it_lacks_is_said() {
     let (page, folder) = (page.path(""), folder.path(""));
     let (page, folder) = (page.to_str().unwrap(), folder.to_str().unwrap());
     let without = refused(&["--page", folder, folder]);
-    assert!(without.contains("npm run build"), "{without}");
+    assert!(without.contains("playground/build makes the page"), "{without}");
     let missing = refused(&["--page", page, "/nonexistent"]);
     assert!(missing.contains("cannot read the folder /nonexistent"), "{missing}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -171,7 +171,7 @@ fn result(test: Test, report: Report) -> TestResult {
 /// Returns a call as `play` takes it.
 fn call(call: &LastCall) -> Json {
     let acts: Vec<CallerAct> = call.acts.iter().filter_map(|(at, act)| CallerAct::of(*at, act)).collect();
-    let options = call.setup.options();
+    let options = &call.options;
     let written = options.iter().filter_map(|(name, value)| Some((name.to_string(), option(name, value)?)));
     let written: Map<String, Json> = written.collect();
     json!({

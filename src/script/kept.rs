@@ -72,8 +72,8 @@ impl KeptFunction {
         })
     }
 
-    /// Returns the values of the variables that it has captured, and that functions among these have captured. Those of a
-    /// variable that is being changed, or that holds a function, are left out.
+    /// Returns the values of the variables that it has captured, and that functions among these have captured. Those of
+    /// a variable that is being changed, or that holds a function, are left out.
     pub fn captured(&self) -> Vec<Option<Dynamic>> {
         let mut values = Vec::new();
         each_captured(&self.function, &mut Vec::new(), &mut |variable| {

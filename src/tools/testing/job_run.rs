@@ -67,7 +67,7 @@ pub(super) fn run_job(
 ) -> JobEnd {
     let asked_before = services.state().asked.len();
     let of_test = OfTest { services: Arc::clone(services), functions: functions.clone() };
-    let ran = run_function(job, script, &functions.test.scripts.host, Box::new(of_test), seed, now);
+    let ran = run_function(job, script, &functions.given.scripts.host, Box::new(of_test), seed, now);
     let (finished, at) = match ran {
         Ok(ran) => ran,
         Err(error) => return JobEnd::Failed(error.to_string()),

@@ -3,27 +3,21 @@
 //! A call runs on the stack, and the test above it: wherever the call has come as far as the test let it. When the test
 //! has to wait again, it leaves its own stack until the call has come that far.
 //!
-//! In WebAssembly nothing leaves a stack. There the test is ended where it waits, and run again from its start once the
-//! call has come that far. Meanwhile a journal holds what each of its words returned and when, so the words do nothing a
-//! second time, and the test takes the same way: its random numbers have a seed, and it hears of everything else by its
-//! words. Functions of the test run in the call only once, too. What they changed of the test's variables is in the
-//! journal as well.
+//! In WebAssembly nothing leaves a stack. There the test is ended where it waits, and run again from its start once
+//! the call has come that far. Meanwhile a journal holds what each of its words returned and when, so the words do
+//! nothing a second time, and the test takes the same way: its random numbers have a seed, and it hears of
+//! everything else by its words. Functions of the test run in the call only once, too. What they changed of the
+//! test's variables is in the journal as well.
 
 use super::args::{WordError, WordResult};
 use super::expectation::FailedExpectation;
-use super::last_call::LastCall;
 use super::log::Log;
 use super::report::{CallSnapshot, Failure};
-use super::stand_in::RunningFunction;
-use super::step::{Step, StepResult};
-use super::test::{Test, TestTransport};
-use crate::calendar::TimeZone;
-use crate::clock::Time;
+use super::test::{Entry, Step, StepResult, Test, TestTransport};
 use crate::script::{CallState, Fault, Finished, Limit};
 use crate::session::Session;
 #[cfg(unix)]
 use crate::stack::{self, Aside};
-use rhai::Dynamic;
 #[cfg(unix)]
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -39,20 +33,6 @@ thread_local! {
     static WAITING: RefCell<Option<TestStack>> = const { RefCell::new(None) };
 }
 
-/// What a word did.
-#[derive(Debug)]
-pub(super) struct Entry {
-    word: &'static str,
-    result: WordResult,
-    /// How many functions the test has given by then.
-    kept: usize,
-    /// The time after it, and the time zone of the server.
-    now: Time,
-    zone: TimeZone,
-    /// The values of what the test's functions have captured, by function, if such a function ran since the entry before.
-    captured: Option<Vec<Vec<Option<Dynamic>>>>,
-}
-
 impl Test {
     /// Runs the test and its calls to the end.
     pub fn play(self: &Arc<Self>) {
@@ -63,18 +43,12 @@ impl Test {
             call.run();
             self.go_on();
         }
-        // They hold the test.
-        let kept = std::mem::take(&mut self.state().kept);
-        drop(kept);
+        self.functions.clear();
     }
 
     /// Goes on with the test, whose call has come as far as it can. Afterwards the call goes on.
     pub fn go_on(self: &Arc<Self>) {
-        let running = self.state().running.clone();
-        if let Some(function) = &running {
-            self.state().functions_ran = true;
-            self.take_over(function);
-        }
+        let running = self.functions.pause();
         let then = self.state().then.take();
         if let Some(then) = then
             && let Some(result) = self.finish(then(self))
@@ -82,8 +56,8 @@ impl Test {
             self.note("", result);
             self.run();
         }
-        if let Some(function) = &running {
-            self.hand_over(function);
+        if let Some(running) = &running {
+            self.functions.resume(running);
         }
     }
 
@@ -117,7 +91,8 @@ impl Test {
         })
     }
 
-    /// Waits until the word that has begun is done. Returns what it returned; or nothing, if this run of the test ends here.
+    /// Waits until the word that has begun is done. Returns what it returned; or nothing, if this run of the test ends
+    /// here.
     pub fn wait(&self, word: &'static str) -> Option<WordResult> {
         self.state().waiting = word;
         #[cfg(unix)]
@@ -131,14 +106,12 @@ impl Test {
     /// Notes what a word returned.
     pub fn note(&self, word: &'static str, result: WordResult) {
         let now = self.live_now();
+        let (given, captured) = (self.functions.count(), self.functions.news());
         let mut state = self.state();
-        let kept = state.kept.len();
-        let captured = std::mem::take(&mut state.functions_ran)
-            .then(|| state.kept.iter().map(|function| function.captured()).collect());
         let zone = state.time_zone.clone();
         // The word of a test that waits.
         let word = if word.is_empty() { state.waiting } else { word };
-        state.journal.push(Entry { word, result, kept, now, zone, captured });
+        state.journal.push(Entry { word, result, given, now, zone, captured });
         state.replayed = state.journal.len();
     }
 
@@ -147,7 +120,7 @@ impl Test {
     pub fn replay(&self, word: &'static str, keep: impl FnOnce()) -> Option<(WordResult, bool)> {
         let gives_functions = {
             let state = self.state();
-            state.journal.get(state.replayed)?.kept > state.kept.len()
+            state.journal.get(state.replayed)?.given > self.functions.count()
         };
         if gives_functions {
             keep();
@@ -161,9 +134,7 @@ impl Test {
             return Some((Err(WordError::Misuse(message)), false));
         }
         if let Some(captured) = &entry.captured {
-            for (function, values) in state.kept.iter().zip(captured) {
-                function.set_captured(values);
-            }
+            self.functions.set_captured(captured);
         }
         let time_passed = entry.now > state.moment.0;
         state.moment = (entry.now, entry.zone.clone());
@@ -207,15 +178,13 @@ impl Test {
 
     /// Runs the test from its start.
     fn run_again(self: &Arc<Self>) -> Option<std::thread::Result<Finished>> {
-        let kept = {
+        {
             let mut state = self.state();
             state.replayed = 0;
             state.moment = state.start.clone();
             state.printed.clear();
-            state.runs += 1;
-            std::mem::take(&mut state.kept)
-        };
-        drop(kept);
+        }
+        self.functions.clear();
         let finished = self.run_script();
         self.state().then.is_none().then_some(finished)
     }
@@ -233,6 +202,7 @@ impl Test {
         let call =
             CallState::new(session, Vec::new(), BTreeMap::new(), self.seed, host.limits().clone(), host.memory());
         call.extensions.insert(Arc::clone(self));
+        call.extensions.insert(Arc::clone(&self.functions));
         let name = format!("test_{}", self.name);
         catch_unwind(AssertUnwindSafe(|| call.run_function(&self.script, &self.scripts.language, &name)))
     }
@@ -276,28 +246,12 @@ impl Test {
         if fault.is_some() || failed.is_some() {
             let snapshot = state.call.as_ref().map(|call| CallSnapshot::of(call, state.calls));
             let printed = std::mem::take(&mut state.printed);
-            state.failure = Some(Box::new(Failure::new(self, fault, failed, snapshot, printed)));
+            state.failure = Some(Box::new(Failure::new(&self.script, &self.name, fault, failed, snapshot, printed)));
         }
         if let Some(call) = &state.call {
-            state.last_call = LastCall::of(call, state.start.0, &self.services);
+            state.last_call = Some(call.last_call(state.start.0, &self.services));
             call.line().abandon();
         }
         state.put_away();
-    }
-
-    /// Gives the test's variables the values that a running function has given its own.
-    pub(super) fn take_over(&self, running: &RunningFunction) {
-        let state = self.state();
-        if let Some(function) = state.kept.get(running.index).filter(|_| state.runs != running.run) {
-            function.set_captured(&running.function.captured());
-        }
-    }
-
-    /// Gives a running function's variables the values that the test has given its own.
-    fn hand_over(&self, running: &RunningFunction) {
-        let state = self.state();
-        if let Some(function) = state.kept.get(running.index).filter(|_| state.runs != running.run) {
-            running.function.set_captured(&function.captured());
-        }
     }
 }

@@ -3,7 +3,7 @@
 use super::args::{Args, WordError, WordResult};
 use super::expectation::FailedExpectation;
 use super::stand_in::AsteriskPart;
-use super::step::Step;
+use super::test::Step;
 use super::test::Test;
 use super::vocabulary::{Body, Row, StandInBody, TABLE, VOCABULARY};
 use super::words::keep_functions;

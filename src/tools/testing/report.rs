@@ -4,7 +4,6 @@ use super::expectation::FailedExpectation;
 use super::line_state::{Action, LineState};
 use super::prompt::Prompt;
 use super::scripts::Prepared;
-use super::test::Test;
 use super::test_call::TestCall;
 use crate::agi::printable;
 use crate::clock::Time;
@@ -144,7 +143,8 @@ fn position(state: &LineState, script: &Script) -> Option<Fault> {
 
 impl Failure {
     pub(super) fn new(
-        test: &Test,
+        script: &Script,
+        name: &str,
         fault: Option<Box<Fault>>,
         failed: Option<FailedExpectation>,
         snapshot: Option<CallSnapshot>,
@@ -153,20 +153,20 @@ impl Failure {
         let is_fault = failed.is_none();
         let failed = failed.unwrap_or_default();
         // What went wrong after the end of the test is shown at the test's name.
-        let mut place = fault.map_or_else(|| at_name(test), |fault| *fault);
+        let mut place = fault.map_or_else(|| at_name(script, name), |fault| *fault);
         // Rhai has no position for an empty loop.
         if place.line == 0 {
-            let Fault { line, column, source, .. } = at_name(test);
+            let Fault { line, column, source, .. } = at_name(script, name);
             (place.line, place.column, place.source) = (line, column, source);
         }
         // Where the test was called from doesn't matter.
         place.calls.retain(|(_, _, line)| *line > 0);
         if !is_fault {
-            let (script, line, column) = &failed.at;
+            let (file, line, column) = &failed.at;
             // A `try` around it loses the position.
             if *line > 0 && place.line != *line {
-                place = Fault { line: *line, column: *column, ..Fault::new(script, String::new()) };
-                let source = test.script.sources.iter().find(|source| source.name == *script);
+                place = Fault { line: *line, column: *column, ..Fault::new(file, String::new()) };
+                let source = script.sources.iter().find(|source| source.name == *file);
                 let shown = source.and_then(|source| source.text.lines().nth(line - 1));
                 place.source = shown.unwrap_or_default().to_owned();
             }
@@ -243,10 +243,10 @@ impl Failure {
 }
 
 /// Returns the place of a test's name in its file.
-fn at_name(test: &Test) -> Fault {
-    let mut fault = Fault::new(test.script.name(), String::new());
-    let name = format!("test_{}", test.name);
-    let source = test.script.sources.first();
+fn at_name(script: &Script, name: &str) -> Fault {
+    let mut fault = Fault::new(script.name(), String::new());
+    let name = format!("test_{name}");
+    let source = script.sources.first();
     for (number, line) in (1..).zip(source.iter().flat_map(|source| source.text.lines())) {
         if let Some(at) = line.find(&name).filter(|_| line.trim_start().starts_with("fn ")) {
             (fault.line, fault.column) = (number, line[..at].chars().count() + 1);

@@ -5,8 +5,8 @@
 
 use super::args::{as_text, shown};
 use super::expectation::FailedExpectation;
+use super::functions::GivenFunctions;
 use super::line::Line;
-use super::test::Test;
 use crate::clock::Time;
 use crate::command::Value;
 use crate::pbx::{Channel, IncomingCall, Plan, split_all_arguments};
@@ -91,29 +91,16 @@ impl FunctionOfTest {
     pub fn keep(context: &NativeCallContext, function: FnPtr) -> Self {
         let function = KeptFunction::new(context, function);
         let place = function.place();
-        let test = CallState::of(context).and_then(|call| call.extensions.get::<Arc<Test>>());
-        let index = test.map_or(usize::MAX, |test| {
-            let kept = &mut test.state().kept;
-            kept.push(Arc::new(function));
-            kept.len() - 1
-        });
+        let given = CallState::of(context).and_then(|call| call.extensions.get::<Arc<GivenFunctions>>());
+        let index = given.map_or(usize::MAX, |given| given.keep(function));
         Self { index, place }
     }
-}
-
-/// A function of a test that runs in a call. If it waits, the test runs meanwhile.
-#[derive(Clone)]
-pub(super) struct RunningFunction {
-    pub index: usize,
-    pub function: Arc<KeptFunction>,
-    /// The run of the test that has given it.
-    pub run: usize,
 }
 
 /// What runs the functions of a test that stand in for something in one call.
 #[derive(Clone)]
 pub(crate) struct TestFunctions {
-    pub(super) test: Arc<Test>,
+    pub(super) given: Arc<GivenFunctions>,
     pub(super) line: Arc<Line>,
 }
 
@@ -302,28 +289,16 @@ impl TestFunctions {
     ) -> Result<Dynamic, Option<Box<FailedExpectation>>> {
         let wrong =
             |message: String| Err(Some(Box::new(FailedExpectation { message, ..FailedExpectation::default() })));
-        let host = &self.test.scripts.host;
+        let host = &self.given.scripts.host;
         let session = match Session::begin(Box::new(StandInTransport(Arc::clone(&self.line)))) {
             Ok(session) => session,
             Err(error) => return wrong(format!("{what} cannot run: {error}")),
         };
         let state = CallState::new(session, Vec::new(), BTreeMap::new(), 0, host.limits().clone(), host.memory());
         state.extensions.insert(Arc::clone(part));
-        let (running, outer) = {
-            let mut test = self.test.state();
-            let Some(kept) = test.kept.get(function.index) else { return wrong(format!("{what} is gone")) };
-            let running = RunningFunction { index: function.index, function: Arc::clone(kept), run: test.runs };
-            test.functions_ran = true;
-            let outer = test.running.replace(running.clone());
-            (running, outer)
+        let Ok(called) = self.given.call(function.index, &state, lists) else {
+            return wrong(format!("{what} is gone"));
         };
-        let called = running.function.call(&state, &self.test.script, &self.test.scripts.language, lists);
-        {
-            let mut test = self.test.state();
-            test.running = outer;
-            test.functions_ran = true;
-        }
-        self.test.take_over(&running);
         match called {
             Some(Ok(returned)) => Ok(returned),
             Some(Err(Finished::Fault(fault))) => {

@@ -1,15 +1,13 @@
 //! A running test: its calls, its AstDB, and what went wrong.
 
-use super::args::{WordError, unmet};
+use super::args::{WordError, WordResult, unmet};
 use super::expectation::FailedExpectation;
-use super::journal::Entry;
+use super::functions::{Captured, GivenFunctions};
 use super::last_call::LastCall;
 use super::line_state::Goal;
 use super::ready_call::ReadyCall;
 use super::report::Failure;
 use super::scripts::Scripts;
-use super::stand_in::RunningFunction;
-use super::step::{Step, StepResult, Then};
 use super::suite::Suite;
 use super::test_call::{TestCall, why_nothing_comes};
 use super::test_services::TestServices;
@@ -18,9 +16,10 @@ use crate::clock::Time;
 use crate::command::Value;
 use crate::disk;
 use crate::pbx::{Act, Database};
-use crate::script::{KeptFunction, Script, nearest};
+use crate::script::{Script, nearest};
 use crate::sync::lock;
 use crate::transport::{Ending, Heard, Peer, Transport};
+use rhai::Dynamic;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -41,12 +40,51 @@ pub(super) struct Test {
     pub(super) database: Database,
     /// What stands in for services, and the store. It outlives the calls, as the database does.
     pub(super) services: Arc<TestServices>,
+    /// The functions that it gives.
+    pub(super) functions: Arc<GivenFunctions>,
     state: Mutex<TestState>,
 }
 
 impl fmt::Debug for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Test").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What a word did.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub word: &'static str,
+    pub result: WordResult,
+    /// How many functions the test has given by then.
+    pub given: usize,
+    /// The time after it, and the time zone of the server.
+    pub now: Time,
+    pub zone: TimeZone,
+    /// What the test's functions have captured, if one ran since the entry before.
+    pub captured: Option<Captured>,
+}
+
+/// A step of a word.
+pub(super) enum Step {
+    /// The word is done, and this is its value.
+    Done(Dynamic),
+    /// The call goes on up to a goal, or until it can't reach it any more, and then the word does.
+    Until(Goal, Then),
+}
+
+pub(super) type StepResult = Result<Step, WordError>;
+
+/// The rest of a word. It runs while the test itself doesn't, so it holds what it needs.
+pub(super) type Then = Box<dyn FnOnce(&Arc<Test>) -> StepResult + Send>;
+
+impl Step {
+    /// A word that is done, and has no value.
+    pub const DONE: Self = Self::Done(Dynamic::UNIT);
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is what a word returns")]
+    pub fn until(goal: Goal, then: impl FnOnce(&Arc<Test>) -> StepResult + Send + 'static) -> StepResult {
+        Ok(Self::Until(goal, Box::new(then)))
     }
 }
 
@@ -61,16 +99,9 @@ pub(super) struct TestState {
     /// The time and the time zone at its beginning, and after the last word that was repeated.
     pub start: (Time, TimeZone),
     pub moment: (Time, TimeZone),
-    /// How often it was begun.
-    pub runs: usize,
     /// The word that waits for the call, and the rest of it.
     pub waiting: &'static str,
     pub then: Option<Then>,
-    /// The functions that this run has given.
-    pub kept: Vec<Arc<KeptFunction>>,
-    /// The one that runs, and whether any has run since the last entry of the journal.
-    pub running: Option<RunningFunction>,
-    pub functions_ran: bool,
     /// Whether it has ended, and why it failed.
     pub is_over: bool,
     pub failure: Option<Box<Failure>>,
@@ -103,12 +134,8 @@ impl Test {
             journal: Vec::new(),
             replayed: 0,
             moment: start.clone(),
-            runs: 0,
             waiting: "",
             then: None,
-            kept: Vec::new(),
-            running: None,
-            functions_ran: false,
             is_over: false,
             failure: None,
             last_call: None,
@@ -131,6 +158,7 @@ impl Test {
             seed,
             database: Database::new(),
             services: Arc::default(),
+            functions: GivenFunctions::new(scripts, &suite.script),
             state: Mutex::new(state),
         })
     }

@@ -1,14 +1,14 @@
 //! A call that a test has placed, as the words of tests see it.
 
-use super::args::WordError;
 use super::expectation::FailedExpectation;
+use super::last_call::LastCall;
 use super::line::{Line, MAX_WAIT};
-use super::line_state::{Goal, LineState};
+use super::line_state::LineState;
 use super::prompt::{self, Prompt};
 use super::scripts::Prepared;
-use super::step::{Step, StepResult};
-use super::test::Test;
-use crate::calendar::TimeZone;
+use super::test_services::TestServices;
+use crate::calendar::{TimeZone, strftime};
+use crate::clock::Time;
 use crate::command::Value;
 use crate::pbx::Sounds;
 use crate::script::nearest;
@@ -39,7 +39,7 @@ impl TestCall {
     }
 
     /// Returns the next prompt like this that the test hasn't seen yet, or any prompt.
-    fn find_prompt(&mut self, like: Option<&str>) -> Option<Prompt> {
+    pub fn find_prompt(&mut self, like: Option<&str>) -> Option<Prompt> {
         let state = self.line.state();
         let new = state.heard.iter().enumerate().skip(self.seen);
         let found = { new }.find(|(_, prompt)| like.is_none_or(|like| prompt::matches(prompt, like)));
@@ -61,6 +61,34 @@ impl TestCall {
         })
     }
 
+    /// Returns the call for whoever makes it again. `start` is when the test began.
+    pub fn last_call(&self, start: Time, services: &TestServices) -> LastCall {
+        let options = if let Value::Map(options) = &self.given { options.clone() } else { Vec::new() };
+        let kept = options.into_iter().filter(|(name, _)| !["seed", "time", "database"].contains(&&**name));
+        let mut options: Vec<_> = kept.collect();
+        let line = self.line().state();
+        if line.began != start {
+            let epoch = i64::try_from(line.began.since_epoch().as_secs()).unwrap_or(0);
+            let time = strftime(epoch, &self.zone, "%F %T").unwrap_or_default();
+            options.push(("time".into(), Value::Text(time)));
+        }
+        if !self.database.is_empty() {
+            let entry = |(key, value): &(String, String)| {
+                (key.trim_start_matches('/').to_owned().into(), Value::Text(value.clone()))
+            };
+            options.push(("database".into(), Value::Map(self.database.iter().map(entry).collect())));
+        }
+        let end = if line.ended.is_some() { line.ended_at } else { line.now };
+        LastCall {
+            script: self.path.clone(),
+            options,
+            seed: self.seed,
+            acts: line.actions.iter().map(|action| (action.at - line.began, action.act.clone())).collect(),
+            length: end - line.began,
+            has_answers: services.state().has_answers(),
+        }
+    }
+
     /// Returns what failed in a function of the test that stood in for something, unless that is known already.
     pub fn take_failed_in_stand_in(&mut self) -> Option<FailedExpectation> {
         let failed = self.line().state().failed_in_stand_in.take()?;
@@ -80,28 +108,6 @@ impl TestCall {
             format!("the script has a fault: {}", state.ended.as_ref()?.fault.as_ref()?.message)
         };
         Some(FailedExpectation { message, ..FailedExpectation::default() })
-    }
-}
-
-/// Lets time pass until the next prompt like this begins, or any prompt.
-pub(super) fn next_prompt(
-    test: &Arc<Test>,
-    word: &'static str,
-    like: Option<String>,
-    then: impl FnOnce(&Arc<Test>, Option<Prompt>) -> StepResult + Send + 'static,
-) -> StepResult {
-    let find = move |test: &Test| -> Result<_, WordError> {
-        let mut state = test.state();
-        let call = state.call(word)?;
-        let goal = Goal::Prompt { after: call.line().state().heard.len(), like: like.clone() };
-        Ok((call.find_prompt(like.as_deref()), goal))
-    };
-    match find(test)? {
-        (None, goal) => Step::until(goal, move |test| {
-            let (found, _) = find(test)?;
-            then(test, found)
-        }),
-        (found, _) => then(test, found),
     }
 }
 

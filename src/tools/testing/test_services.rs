@@ -83,6 +83,18 @@ pub(crate) fn name(request: &Request) -> &str {
     }
 }
 
+impl State {
+    /// Whether the test answers in the place of services.
+    pub fn has_answers(&self) -> bool {
+        !(self.http.is_empty()
+            && self.sql.is_empty()
+            && self.programs.is_empty()
+            && self.down.is_empty()
+            && self.slow.is_empty()
+            && self.databases.is_empty())
+    }
+}
+
 impl TestServices {
     pub fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.0)

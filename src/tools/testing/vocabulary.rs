@@ -3,7 +3,7 @@
 use super::args::{Args, WordResult};
 use super::call_options::CALL_OPTIONS;
 use super::stand_in::AsteriskPart;
-use super::step::StepResult;
+use super::test::StepResult;
 use super::test::Test;
 use super::words::{self, asterisk};
 use crate::command::{Example, Function, Kind, Param, Returns, Type, declarations};

@@ -29,15 +29,12 @@ impl Page {
         }
         let Some(folder) = named.or(BUILT.map(Path::new)) else {
             bail!(
-                "this program was built without the page: build that in a checkout of agi-rhai (playground/build && cd \
-                 playground/web && npm ci && npm run build), and name it with --page playground/web/dist"
+                "this program was built without the page: run playground/build in a checkout of agi-rhai, and name what \
+                 that makes with --page playground/web/dist; or build this program again after it"
             );
         };
         if !folder.join(INDEX).is_file() {
-            bail!(
-                "there is no {}: build the page (playground/build && cd playground/web && npm ci && npm run build)",
-                folder.join(INDEX).display()
-            );
+            bail!("there is no {}: playground/build makes the page", folder.join(INDEX).display());
         }
         Ok(Self::In(folder.to_owned()))
     }

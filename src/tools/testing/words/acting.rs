@@ -5,8 +5,7 @@ use crate::pbx::{Act, Digit, Utterance};
 use crate::tools::testing::args::WordError;
 use crate::tools::testing::args::{Args, WordResult};
 use crate::tools::testing::line_state::Goal;
-use crate::tools::testing::step::{Step, StepResult};
-use crate::tools::testing::test::Test;
+use crate::tools::testing::test::{Step, StepResult, Test};
 use std::sync::Arc;
 use std::time::Duration;
 

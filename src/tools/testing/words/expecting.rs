@@ -1,15 +1,14 @@
 //! Words for what a test expects.
 
-use super::hearing::spoken;
+use super::hearing::{heard_next, spoken};
 use super::looking::value_of;
 use crate::command::Value;
 use crate::script::{MAX_MESSAGE, quoted};
 use crate::tools::testing::args::{Args, WordResult, as_text, shown, unmet};
 use crate::tools::testing::line_state::Goal;
 use crate::tools::testing::prompt::{Prompt, matches};
-use crate::tools::testing::step::{Step, StepResult};
-use crate::tools::testing::test::Test;
-use crate::tools::testing::test_call::{TestCall, next_prompt, why_nothing_comes};
+use crate::tools::testing::test::{Step, StepResult, Test};
+use crate::tools::testing::test_call::{TestCall, why_nothing_comes};
 use rhai::{Dynamic, INT};
 use std::sync::Arc;
 
@@ -73,7 +72,7 @@ pub(super) fn expect_next(
     is_it: impl Fn(&Prompt) -> bool + Send + 'static,
     then: impl FnOnce(&Arc<Test>) -> StepResult + Send + 'static,
 ) -> StepResult {
-    next_prompt(test, word, None, move |test, found| {
+    heard_next(test, word, None, move |test, found| {
         let mut state = test.state();
         let call = state.call(word)?;
         let message = match found {

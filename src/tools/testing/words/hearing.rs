@@ -1,12 +1,34 @@
 //! Words for what the caller hears.
 
-use crate::tools::testing::args::{Args, WordResult, texts, unmet};
+use crate::tools::testing::args::{Args, WordError, WordResult, texts, unmet};
 use crate::tools::testing::line_state::Goal;
-use crate::tools::testing::step::{Step, StepResult};
-use crate::tools::testing::test::Test;
-use crate::tools::testing::test_call::{next_prompt as heard_next, why_nothing_comes};
+use crate::tools::testing::prompt::Prompt;
+use crate::tools::testing::test::{Step, StepResult, Test};
+use crate::tools::testing::test_call::why_nothing_comes;
 use rhai::{Dynamic, INT};
 use std::sync::Arc;
+
+/// Lets time pass until the next prompt like this begins, or any prompt.
+pub(super) fn heard_next(
+    test: &Arc<Test>,
+    word: &'static str,
+    like: Option<String>,
+    then: impl FnOnce(&Arc<Test>, Option<Prompt>) -> StepResult + Send + 'static,
+) -> StepResult {
+    let find = move |test: &Test| -> Result<_, WordError> {
+        let mut state = test.state();
+        let call = state.call(word)?;
+        let goal = Goal::Prompt { after: call.line().state().heard.len(), like: like.clone() };
+        Ok((call.find_prompt(like.as_deref()), goal))
+    };
+    match find(test)? {
+        (None, goal) => Step::until(goal, move |test| {
+            let (found, _) = find(test)?;
+            then(test, found)
+        }),
+        (found, _) => then(test, found),
+    }
+}
 
 pub fn wait_for(test: &Arc<Test>, args: &mut Args<'_, '_>) -> StepResult {
     let wanted = args.word(0)?;

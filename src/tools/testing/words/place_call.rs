@@ -12,8 +12,7 @@ use crate::tools::testing::line_state::Goal;
 use crate::tools::testing::ready_call::ReadyCall;
 use crate::tools::testing::scripted_caller::ScriptedCaller;
 use crate::tools::testing::stand_in::TestFunctions;
-use crate::tools::testing::step::{Step, StepResult};
-use crate::tools::testing::test::Test;
+use crate::tools::testing::test::{Step, StepResult, Test};
 use crate::tools::testing::test_call::TestCall;
 use crate::tools::testing::watched::{CommandObserver, WatchedSimulator};
 use crate::transport::Simulator;
@@ -82,7 +81,7 @@ fn place(test: &Arc<Test>, name: &str, given: Value, options: Result<CallOptions
     let mut host = test.scripts.host.clone();
     host.set_seed(options.seed);
     let line = Line::new(now);
-    let functions = TestFunctions { test: Arc::clone(test), line: Arc::clone(&line) };
+    let functions = TestFunctions { given: Arc::clone(&test.functions), line: Arc::clone(&line) };
     let caller = ScriptedCaller { line: Arc::clone(&line), test: Arc::clone(test) };
     let channel = options.channel(Box::new(caller), Arc::clone(&sounds), test.database.clone(), Some(&functions));
     let watched = WatchedSimulator {

@@ -266,7 +266,7 @@ pub fn run_jobs(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
         let prepared = test.scripts.prepare(Path::new(job.text("script"))).map_err(|error| {
             WordError::Misuse(format!("{}: the script of a job can't be loaded: {error:#}", args.function.name))
         })?;
-        let functions = TestFunctions { test: Arc::clone(test), line: Arc::clone(&line) };
+        let functions = TestFunctions { given: Arc::clone(&test.functions), line: Arc::clone(&line) };
         let logged = Arc::clone(&line);
         let log = Log(Box::new(move |text| logged.state().record_log(text)));
         let run = || run_job(&job, &prepared.script, &test.services, &functions, test.seed, test.now());
