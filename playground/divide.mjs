@@ -26,16 +26,17 @@ try {
 // What a page does by itself: calls of all kinds, and findings.
 const playground = await Playground.load(readFileSync(watched));
 const folder = new URL("../scripts/", import.meta.url);
-const names = readdirSync(folder).filter((name) => /^(?!.*\.test\.).*\.(rhai|prompts|phrases)$/.test(name));
+const names = readdirSync(folder).filter((name) => /\.(rhai|prompts|phrases)$/.test(name));
 const files = Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, folder), "utf8")]));
 // The scripts say times in Berlin.
 files["zoneinfo/Europe/Berlin"] = { base64: readFileSync("/usr/share/zoneinfo/Europe/Berlin").toString("base64") };
-const keys = (start, pause) =>
-  Array.from({ length: 40 }, (_, at) => ({ at: start + at * pause, keys: "0123456789*#"[(at * 7 + start) % 12] }));
+const keys = (start, pause, from = "0123456789*#") =>
+  Array.from({ length: 40 }, (_, at) => ({ at: start + at * pause, keys: from[(at * 7 + start) % from.length] }));
 const callers = [
   [],
   keys(2000, 4000),
   keys(101, 1700),
+  keys(2500, 3100, "1#95"),
   [{ at: 5000, says: "yes, où" }, { at: 9000, says: "two" }, ...keys(12_000, 3000)],
   [{ at: 3500, hangs_up: true }],
 ];
@@ -44,7 +45,7 @@ const calls = [
   { callerid: "200", name: "Ann", extension: "7", args: ["a"], language: "de", time: "2026-12-03 09:30", zone: "Europe/Berlin" },
   { callerid: "201", variables: { A: "b" }, database: { "guess/100": "4" }, params: {} },
 ];
-for (const script of names.filter((name) => name.endsWith(".rhai"))) {
+for (const script of names.filter((name) => /^[^.]+\.rhai$/.test(name))) {
   for (const call of calls) {
     for (const acts of callers) playground.play({ files, script, seed: 1, call, acts, until: 180_000 });
   }
