@@ -6,7 +6,7 @@
 // the rest: see `Incomplete` in playground.mjs. Without wasm-split, a tool of binaryen, the module stays whole.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { Playground } from "./playground.mjs";
 
 const whole = process.argv[2];
@@ -28,6 +28,8 @@ const playground = await Playground.load(readFileSync(watched));
 const folder = new URL("../scripts/", import.meta.url);
 const names = readdirSync(folder).filter((name) => /\.(rhai|prompts|phrases)$/.test(name));
 const files = Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, folder), "utf8")]));
+const sounds = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".gsm"));
+for (const name of sounds) files[name] = { size: statSync(new URL(name, folder)).size };
 // The scripts say times in Berlin.
 files["zoneinfo/Europe/Berlin"] = { base64: readFileSync("/usr/share/zoneinfo/Europe/Berlin").toString("base64") };
 const keys = (start, pause, from = "0123456789*#") =>
@@ -51,7 +53,9 @@ for (const script of names.filter((name) => /^[^.]+\.rhai$/.test(name))) {
   }
   // Few files are sorted by another function than many.
   const own = Object.fromEntries(Object.entries(files).filter(([name]) => name.startsWith(script.split(".")[0])));
-  for (const acts of callers) playground.play({ files: own, script, seed: 2, acts, until: 60_000 });
+  // As the page asks.
+  const services = { answers: [], store: null };
+  for (const acts of callers) playground.play({ files: own, script, seed: 2, call: {}, services, acts, until: 60_000 });
   for (const given of [files, own]) playground.edit({ files: given, file: script, method: "diagnostics" });
 }
 for (const file of names) playground.edit({ files, file, method: "diagnostics" });

@@ -323,7 +323,11 @@ fn a_server_reveals_no_secret() {
     let log = server.log();
     assert!(log.contains("sound file missing") && log.contains("source=\"if pin < 5 { }\""), "{log}");
     reported.push_str(&log);
-    reported.push_str(&server.page("/metrics").1);
+    // Without its values, whose digits are anything.
+    for line in server.page("/metrics").1.lines() {
+        let (name, _) = line.rsplit_once(' ').unwrap();
+        reported.extend([name, "\n"]);
+    }
     for line in said.lines.iter().filter(|line| line.starts_with("VERBOSE")) {
         reported.push_str(line);
     }

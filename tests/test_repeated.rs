@@ -54,7 +54,7 @@ const SCRIPT: &str = r#"
 answer();
 print("begins");
 let status = exec("Queue", "help");
-set_variable("STATUS", get_variable("QUEUESTATUS"));
+set_variable("STATUS", get_variable("QUEUESTATUS") ?? "");
 say(get_variable("QUEUESTATUS") ?? "none");
 let key = read_digit("ask", 4);
 say("number " + key);
@@ -154,7 +154,7 @@ fn test_ok_the_second_call_is_another_one() {
     hang_up();
     place_call("it", #{ callerid: "2", applications: #{ Queue: 0 } });
     expect_end();
-    expect_equal(heard().len(), 3);
+    expect_equal(heard(), ["ask"]);
 }
 
 fn test_fails_since_the_call_is_over() {
@@ -168,6 +168,7 @@ fn test_fails_since_the_call_is_over() {
 fn tests_that_fail_fail_the_same_if_they_are_repeated() {
     let folder = Folder::new();
     folder.file("it.rhai", SCRIPT);
+    folder.file("it.prompts", "ask: Which number?\nother: Another.\n");
     folder.file("faulty.rhai", "answer();\nlet key = wait_for_digit(5000);\nlet n = [1, 2][to_number(key) + 5];\n");
     for outcome in is_same(folder.path("").to_str().unwrap(), "it.test.rhai", TESTS) {
         assert_eq!(outcome.starts_with("ok"), outcome.contains(", ok\n"), "{outcome}");

@@ -131,6 +131,7 @@ test("links and tests of an edited call have the keys where they are now", async
   assert.deepEqual(await transcript(other), lines);
   await close(other);
   await page.locator("#as-test").click();
+  await page.locator("#test-text", { hasText: "place_call" }).waitFor();
   const text = await page.locator("#test-text").textContent();
   const steps = [...text.matchAll(/^\s+(?:expect_prompt|wait_for|press)\w*\("([^"]*)"/gm)].map(([, what]) => what);
   assert.ok(steps.indexOf("4") > steps.indexOf("one") && steps.indexOf("one") >= 0, text);
@@ -198,6 +199,7 @@ say("bye");
   await page.locator("#values", { hasText: "The values of a call" }).waitFor();
   await fast(page);
   await page.locator("#call").click();
+  await page.locator("#lane-says .bar").first().waitFor();
   const track = page.locator("#timeline-track");
   await track.focus();
   await page.keyboard.press("Home");

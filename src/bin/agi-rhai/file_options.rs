@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub const RULES: OptionRules = OptionRules { names: &NAMES, check };
 
 /// Their names.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 23] = [
     "allow",
     "allow_exec",
     "control",
@@ -32,6 +32,8 @@ const NAMES: [&str; 21] = [
     "scripts",
     "seed",
     "state",
+    "studio",
+    "studio_page",
     "unchecked",
 ];
 

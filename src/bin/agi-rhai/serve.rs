@@ -105,7 +105,7 @@ pub struct ServeOptions {
     pub studio: Option<String>,
 
     /// Folder of the studio's built page, instead of the one in the program
-    #[arg(long, value_name = "DIR", env = "AGI_RHAI_STUDIO_PAGE", requires = "studio")]
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_STUDIO_PAGE")]
     pub studio_page: Option<PathBuf>,
 
     /// Compiles and checks all scripts, reports faults and exits without serving
