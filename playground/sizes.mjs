@@ -17,8 +17,8 @@ export function sizes() {
     const kilobytes = ({ length }) => Math.round(length / 1024);
     const fault =
       kilobytes(brotli) > limit
-        ? `${name} has ${kilobytes(brotli)} KB by brotli, and may have ${limit}: playground/README.md tells what it is made ` +
-          "of and how to see it. Leave out what isn't needed, or raise the limit in playground/sizes.mjs"
+        ? `${name} has ${kilobytes(brotli)} KB by brotli, and may have ${limit}: playground/README.md tells what has ` +
+          "helped. Leave out what isn't needed, or raise the limit in playground/sizes.mjs"
         : null;
     return [{ name, raw: kilobytes(raw), gzip: kilobytes(gzip), brotli: kilobytes(brotli), fault }];
   });
