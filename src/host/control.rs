@@ -8,7 +8,7 @@
 //! | `show ID` | the dialogue of a call from now on |
 //! | `end ID` | ends a call |
 //! | `watch` | the calls and what changes, in lines of JSON, until the client closes the connection: `watch.rs` |
-//! | `about` | a line of JSON: the folder of the scripts, and the one of the recordings |
+//! | `about` | a line of JSON: the folder of the scripts, how it is named in dialogues, and the one of the recordings |
 //! | `recordings` | the recorded calls, in lines of JSON: `recordings.rs` |
 //! | `recording NAME` | the text of one |
 //!
@@ -203,6 +203,7 @@ fn answer(stream: &UnixStream, server: &Server) -> io::Result<()> {
             let about = serde_json::json!({
                 "version": env!("CARGO_PKG_VERSION"),
                 "scripts": absolute(server.scripts()),
+                "named": server.scripts(),
                 "recordings": server.recordings().map(absolute),
             });
             write(stream, &format!("{about}\n\n"))

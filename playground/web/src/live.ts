@@ -14,6 +14,8 @@ const LINES = 1000;
 /** Where the server has its files. */
 interface About {
   scripts: string;
+  /** The same folder as dialogues name it. */
+  named: string;
   recordings: string | null;
 }
 
@@ -51,7 +53,9 @@ function begin(desk: Desk): void {
   /** Returns the name that a file of the server has in the studio's folder. */
   const here = (file: string): string => {
     if (file === "" || about === null) return file;
-    const path = file.startsWith("/") ? file : `${about.scripts}/${file}`;
+    const own = `${about.named}/`;
+    const within = file.startsWith(own) ? file.slice(own.length) : file;
+    const path = within.startsWith("/") ? within : `${about.scripts}/${within}`;
     // A folder may have other names; then files are those of the same names in the server's folder.
     for (const place of [`${folder.about.folder}/`, `${about.scripts}/`]) {
       if (place !== "/" && path.startsWith(place)) return path.slice(place.length);

@@ -24,8 +24,8 @@ async function freePort() {
 }
 
 /** Starts a program, and waits for what it says. */
-function start(args, says) {
-  const process = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+function start(args, says, cwd) {
+  const process = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   return new Promise((resolve, reject) => {
     const hear = (data) => {
@@ -54,9 +54,10 @@ export async function serveCalls(scripts, { record = false, port } = {}) {
   mkdirSync(join(folder, "scripts"));
   for (const [name, text] of Object.entries(scripts)) writeFileSync(join(folder, "scripts", name), text);
   const [control, agi] = [join(folder, "control.sock"), port ?? (await freePort())];
-  const options = ["--scripts", join(folder, "scripts"), "--listen", `127.0.0.1:${agi}`, "--control", control];
+  // The folder is named as people do.
+  const options = ["--scripts", "scripts", "--listen", `127.0.0.1:${agi}`, "--control", control];
   const records = record ? ["--record", join(folder, "records")] : [];
-  const serve = () => start(["serve", ...options, ...records, "--drain", "0"], / at most /);
+  const serve = () => start(["serve", ...options, ...records, "--drain", "0"], / at most /, folder);
   let server = await serve();
   const listen = `127.0.0.1:${await freePort()}`;
   const args = ["studio", "--server", control, "--listen", listen, "--no-open", "--page", dist];
