@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { launch, serve } from "./support.mjs";
+import { close, launch, opened, serve } from "./support.mjs";
 
 let server;
 let browser;
@@ -35,28 +35,12 @@ const project = (path) => {
   return { files, script: name };
 };
 
-/** Opens the page with the graph of a script, in which nothing may go wrong unseen. */
-async function open({ files, script }, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  page.problems = [];
-  page.on("console", (message) => {
-    if (message.type() === "error") page.problems.push(message.text());
-  });
-  page.on("pageerror", (error) => page.problems.push(error.message));
-  const kept = { shown: script, seed: 1, call: {}, files, script };
-  await page.addInitScript((text) => {
-    if (localStorage.getItem("agi-rhai-playground") === null) localStorage.setItem("agi-rhai-playground", text);
-  }, JSON.stringify(kept));
-  await page.goto(server.address);
+/** Opens the page with the graph of a script. */
+async function open(project, options = {}) {
+  const page = await opened(browser, server.address, { project, options, timeout: 15_000 });
   await page.locator("label:has(#view-graph)").click();
   await page.locator(".node").first().waitFor();
   return page;
-}
-async function close(page) {
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
 }
 
 const node = (page, title) => page.locator(".node", { has: page.locator(".title", { hasText: title }) });

@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { launch } from "./support.mjs";
+import { close, launch } from "./support.mjs";
 import { serveCalls } from "./server.mjs";
 
 const MENU = `answer();
@@ -54,10 +54,6 @@ async function open({ at = server, options = {} } = {}) {
   await page.goto(at.address);
   await page.locator("label:has(#view-live)").click();
   return page;
-}
-async function close(page) {
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
 }
 const rows = (page) => page.locator("#live-calls-part .rows .row:not(.over)");
 const row = (page, text) => rows(page).filter({ hasText: text });

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { build } from "esbuild";
-import { launch, page as file, serve } from "./support.mjs";
+import { close, launch, page as file, serve } from "./support.mjs";
 
 let server;
 let browser;
@@ -90,11 +90,6 @@ async function open({ address = server.address, project, link } = {}) {
   }
   await page.goto(link ?? address);
   return page;
-}
-
-async function close(page) {
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
 }
 
 const script = (text, more = {}) => ({ files: { "a.rhai": text, ...more }, script: "a.rhai" });

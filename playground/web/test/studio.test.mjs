@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, page as file, serve } from "./support.mjs";
+import { close, launch, page as file, serve } from "./support.mjs";
 
 const built = ["debug", "x86_64-unknown-linux-gnu/debug"]
   .map((place) => new URL(`../../../target/${place}/agi-rhai`, import.meta.url).pathname)
@@ -89,11 +89,6 @@ async function open(address, { context, lost = false, ...options } = {}) {
   });
   await page.goto(address);
   return page;
-}
-
-async function close(page) {
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
 }
 
 /** A folder, its studio and the page of that. */

@@ -37,10 +37,10 @@ export function launch() {
 }
 
 /** Opens the page, in which nothing may go wrong unseen. */
-export async function opened(browser, home, { address = home, options = {}, project } = {}) {
+export async function opened(browser, home, { address = home, options = {}, project, timeout = 10_000 } = {}) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(timeout);
   page.problems = [];
   page.on("console", (message) => {
     // What is typed over a selection gets the style that was there, from the browser itself; the editor drops it.
@@ -51,7 +51,10 @@ export async function opened(browser, home, { address = home, options = {}, proj
   page.on("dialog", (dialog) => void dialog.accept());
   if (project) {
     const kept = { shown: project.script, seed: 1, call: {}, ...project };
-    await page.addInitScript((text) => localStorage.setItem("agi-rhai-playground", text), JSON.stringify(kept));
+    // What the page keeps itself is there after a reload.
+    await page.addInitScript((text) => {
+      if (localStorage.getItem("agi-rhai-playground") === null) localStorage.setItem("agi-rhai-playground", text);
+    }, JSON.stringify(kept));
   }
   await page.goto(address);
   return page;

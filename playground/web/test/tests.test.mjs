@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { launch, serve } from "./support.mjs";
+import { close, launch, opened, serve } from "./support.mjs";
 
 let server;
 let browser;
@@ -46,27 +46,10 @@ fn test_two_is_support() {
 const files = { "a.rhai": SCRIPT, "a.prompts": PROMPTS, "a.test.rhai": TESTS };
 
 async function open({ files: given = files, shown = "a.rhai", options = {}, view = "tests" } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
-  page.problems = [];
-  page.on("console", (message) => {
-    const isOwn = /Applying inline style/.test(message.text());
-    if (message.type() === "error" && !isOwn) page.problems.push(message.text());
-  });
-  page.on("pageerror", (error) => page.problems.push(error.message));
-  const kept = { files: given, script: "a.rhai", shown, seed: 1, call: {} };
-  await page.addInitScript((text) => {
-    if (!localStorage.getItem("agi-rhai-playground")) localStorage.setItem("agi-rhai-playground", text);
-  }, JSON.stringify(kept));
-  await page.goto(server.address);
+  const project = { files: given, script: "a.rhai", shown };
+  const page = await opened(browser, server.address, { project, options, timeout: 20_000 });
   if (view) await page.locator(`label:has(#view-${view})`).click();
   return page;
-}
-
-async function close(page) {
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
 }
 
 const state = (page, text) => page.locator(".tests-state", { hasText: text }).waitFor();
