@@ -65,6 +65,7 @@ async function start(path, listen = "0") {
   throw new Error("the studio doesn't start");
 }
 
+const REST = "playground-rest.wasm";
 const isExpected = [/Applying inline style/];
 
 /** Opens an address, in a page in which nothing may go wrong unseen. */
@@ -88,6 +89,14 @@ async function open(address, { context, lost = false, ...options } = {}) {
     void dialog.accept();
   });
   await page.goto(address);
+  // A studio that ends meanwhile would cut off the rest of the module.
+  if (lost && existsSync(file(REST))) {
+    await page.waitForFunction(
+      (name) =>
+        performance.getEntriesByType("resource").some((entry) => entry.name.endsWith(name) && entry.responseEnd),
+      REST,
+    );
+  }
   return page;
 }
 
