@@ -25,7 +25,14 @@ pub fn quick_fixes(workspace: &Workspace, document: &Document, diagnostics: &[Di
         };
         let fix = |title, edit, preferred| fix_in(&document.uri, title, edit, preferred);
         let [start, end] = [found.range.start, found.range.end].map(|place| Workspace::offset(document, place));
+        // What was found in an older text may not stand there any more. Of what can be replaced, a message names the
+        // last part.
         let wrong = &document.text()[start.min(end)..end.max(start)];
+        let name = wrong.trim_matches(['"', '`']).rsplit(['.', ':']).next().unwrap_or_default();
+        let named = found.message.lines().next().is_some_and(|said| {
+            said.match_indices(name).any(|(at, _)| said[at + name.len()..].starts_with(['"', '`', '(']))
+        });
+        let wrong = if named { wrong } else { "" };
         let meant = suggestion(&found.message, wrong);
         if let Some(meant) = &meant {
             let edit = TextEdit { range: found.range, new_text: meant.clone() };
@@ -55,7 +62,7 @@ fn missing_line(
     found: &Diagnostic,
     wrong: &str,
 ) -> Option<(String, Uri, TextEdit)> {
-    if found.code != Some(NumberOrString::String("missing-words".to_owned())) {
+    if wrong.is_empty() || found.code != Some(NumberOrString::String("missing-words".to_owned())) {
         return None;
     }
     let prompt = wrong.trim_matches(['"', '`']);
