@@ -328,7 +328,7 @@ fn a_log_file_is_private_and_a_blocked_log_delays_nothing() {
     let shown = |path: &Path| path.to_str().unwrap().to_owned();
     Process::call(&mut agi_rhai(["--log", &shown(&ours), &script])).end().code(0);
     let server = Server::launch(&folder, &["--log", &shown(&servers)], |_| {});
-    wait_until("it logs", || fs::read_to_string(&servers).is_ok_and(|log| log.contains(" at most ")));
+    wait_until("it logs", || fs::read_to_string(&servers).is_ok_and(|log| log.contains(" serves ")));
     drop(server);
     assert_eq!((mode(&ours), mode(&servers)), (0o640, 0o640));
     // A pipe without a reader.
@@ -381,7 +381,7 @@ fn lines_lost_on_a_full_disk_are_counted_and_reported() {
     let path = folder.path("disk/log");
     let _server = Server::launch(&folder, &["--log", path.to_str().unwrap()], |_| {});
     let log = || fs::read_to_string(&path).unwrap_or_default();
-    wait_until("it serves", || log().contains(" at most "));
+    wait_until("it serves", || log().contains(" serves "));
     let find = |after: &str, until: &str| {
         let log = log();
         log.split(after).nth(1).unwrap().split(until).next().unwrap().to_owned()

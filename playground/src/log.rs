@@ -1,4 +1,4 @@
-//! The log of a call: what it prints, and warnings from the host.
+//! The log of a call: what it prints, and warnings from the host. Faults are left out.
 
 use agi_rhai::script::PRINT_TARGET;
 use std::fmt::{self, Write as _};
@@ -14,6 +14,8 @@ pub struct LogLine {
     /// Where the script printed it; empty and 0 if the host did.
     pub script: String,
     pub line: u64,
+    /// Whether it reports a fault, which the call has as its own.
+    is_fault: bool,
     /// The further fields of a warning.
     others: String,
 }
@@ -39,6 +41,7 @@ impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "message" => self.text = format!("{value:?}"),
+            "report" => self.is_fault = true,
             name => {
                 let _ = write!(self.others, " {name}={value:?}");
             }
@@ -69,7 +72,9 @@ impl Subscriber for Log {
         if line.is_warning {
             line.text.push_str(&line.others);
         }
-        (self.0)(line);
+        if !line.is_fault {
+            (self.0)(line);
+        }
     }
 
     fn enter(&self, _: &span::Id) {}

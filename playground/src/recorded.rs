@@ -6,8 +6,9 @@
 
 use crate::Refusal;
 use crate::as_test::writer::{Act, Deed, caller};
-use crate::play::{Request, call};
+use crate::play::{Played, Request, call};
 use crate::scene::{Event, What, millis};
+use crate::services::Services;
 use agi_rhai::command::CHANNEL_STATUS;
 use agi_rhai::internals::recording::{self, Tape};
 use agi_rhai::internals::{printable, split};
@@ -53,6 +54,8 @@ pub struct Playable {
     seed: String,
     /// The options of `place_call`.
     call: Map<String, Value>,
+    /// What services answered.
+    services: Services,
     acts: Vec<Value>,
     /// When it began, in seconds since the Unix epoch.
     began: f64,
@@ -100,18 +103,20 @@ pub fn recorded(request: Recorded) -> Result<Playable, Refusal> {
         found.options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     // It has a place of its own, where all of them fit.
     options.remove("seed");
+    let (services, unanswered) = Services::again(&found.asked);
     let mut playable = Playable {
         recorded_script: header.script.clone(),
         changed: None,
         seed: header.seed.to_string(),
         call: options,
+        services,
         acts: found.acts.iter().map(|act| written(act, millis(act.at))).collect(),
         began: header.started.as_secs_f64(),
         length: tape.lines.last().map_or(0, |line| millis(line.at)),
         status: tape.ended().map(|ended| ended.status.clone()),
         redacted: tape.is_redacted(),
         difference: None,
-        notes: notes(&tape, found.lacking),
+        notes: notes(&tape, found.lacking, &unanswered),
         script,
     };
     if playable.script.is_some() {
@@ -146,27 +151,14 @@ fn written(act: &Act, at: u64) -> Value {
 }
 
 /// Says what can't be played as it was.
-fn notes(tape: &Tape, lacking: Vec<String>) -> Vec<String> {
+fn notes(tape: &Tape, lacking: Vec<String>, unanswered: &BTreeSet<String>) -> Vec<String> {
     let mut notes = Vec::new();
     if tape.header.redacted {
         notes.push("The recording is redacted: who called, and what was entered, are stand-ins.".to_owned());
     } else if tape.is_redacted() {
         notes.push("What the caller entered where the script asks for secrets is a stand-in.".to_owned());
     }
-    let asked: BTreeSet<&str> = tape
-        .lines
-        .iter()
-        .filter_map(|line| match &line.event {
-            recording::Event::Request(request) if request.function != "listen" && request.function != "speak" => {
-                Some(request.function.as_str())
-            }
-            _ => None,
-        })
-        .collect();
-    if !asked.is_empty() {
-        let asked: Vec<&str> = asked.into_iter().collect();
-        notes.push(format!("Services may answer otherwise than they did: the script called {}.", asked.join(", ")));
-    }
+    notes.extend(unanswered.iter().map(|function| format!("What {function} returned then, it can't return here.")));
     if !tape.header.allowed.is_empty() || !tape.header.denied.is_empty() {
         notes.push("The server allows its scripts other applications and functions than the usual ones.".to_owned());
     }
@@ -189,7 +181,7 @@ fn align(tape: &Tape, acts: &[Act], files: Map<String, Value>, playable: &mut Pl
     for act in acts {
         let recorded = millis(act.at);
         let until = later(recorded, shift).saturating_add(HORIZON).min(LONGEST);
-        let now = steps_now(&play(&files, playable, &moved, until)?.0);
+        let now = steps_now(&play(&files, playable, &moved, until)?.0.events);
         let index = then.iter().rposition(|(at, _)| *at <= act.during);
         let step = index.and_then(|index| walk.to(index, &then, &now));
         let at = match (index, step) {
@@ -212,7 +204,7 @@ fn align(tape: &Tape, acts: &[Act], files: Map<String, Value>, playable: &mut Pl
         moved.push(written(act, before));
     }
     let until = later(playable.length, shift).saturating_add(HORIZON).min(LONGEST);
-    let (events, script) = play(&files, playable, &moved, until)?;
+    let (Played { events, fault, .. }, script) = play(&files, playable, &moved, until)?;
     let now = steps_now(&events);
     if let Some(last) = then.len().checked_sub(1) {
         walk.to(last, &then, &now);
@@ -223,28 +215,34 @@ fn align(tape: &Tape, acts: &[Act], files: Map<String, Value>, playable: &mut Pl
         events.iter().filter_map(|event| if let What::Warns { text } = &event.what { Some(text) } else { None });
     let warnings: BTreeSet<&String> = warnings.collect();
     playable.notes.extend(warnings.into_iter().take(MAX_WARNINGS).map(|text| format!("Now: {text}")));
+    if let Some(fault) = fault {
+        let text = |name: &str| fault[name].as_str().unwrap_or_default().to_owned();
+        let line = fault["line"].as_u64().map_or_else(String::new, |line| format!(":{line}"));
+        playable.notes.push(format!("Now {}{line} has a fault: {}", text("script"), text("message")));
+    }
     playable.acts = moved;
     Ok(())
 }
 
-/// Plays a call of today's script. Returns what happens, and the version of the script.
+/// Plays a call of today's script. Returns it, and the version of the script.
 fn play(
     files: &Map<String, Value>,
     playable: &Playable,
     acts: &[Value],
     until: u64,
-) -> Result<(Vec<Event>, Option<String>), Refusal> {
+) -> Result<(Played, Option<String>), Refusal> {
     let request = json!({
         "files": files,
         "script": playable.script,
         "seed": playable.seed,
         "call": playable.call,
+        "services": playable.services,
         "acts": acts,
         "until": until,
     });
     let request: Request = serde_json::from_value(request).map_err(|error| error.to_string())?;
     let (played, script) = call(request, None)?;
-    Ok((played.events, script.map(|script| script.version().to_owned())))
+    Ok((played, script.map(|script| script.version().to_owned())))
 }
 
 /// Goes through what was recorded and what is played now, side by side.

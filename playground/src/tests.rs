@@ -4,6 +4,7 @@ use crate::Refusal;
 use crate::caller::CallerAct;
 use crate::fault;
 use crate::files::Files;
+use crate::services::Services;
 use agi_rhai::Host;
 use agi_rhai::command::Value;
 use agi_rhai::script::LoadError;
@@ -180,9 +181,10 @@ fn call(call: &LastCall) -> Json {
         "seed": call.seed.to_string(),
         "call": written,
         "acts": acts,
+        "services": Services::again(&call.asked).0,
         "length": millis(call.length),
-        // What stands in for parts of the dialplan, and answers in the place of services, are not there elsewhere.
-        "alone": written.len() == options.len() && !call.has_answers,
+        // Elsewhere, nothing stands in for parts of the dialplan, and services answer at once.
+        "alone": written.len() == options.len() && !call.is_slow,
     })
 }
 

@@ -143,7 +143,13 @@ test("a caller who hung up hangs up again; what can't be as it was is said", () 
   assert.equal(call.redacted, true);
   assert.equal(call.status, null);
   const notes = call.notes.join("\n");
-  for (const said of [/redacted/, /http_get/, /breaks off/]) assert.match(notes, said);
+  for (const said of [/redacted/, /What http_get returned then/, /breaks off/]) assert.match(notes, said);
+});
+
+test("a script that fails now says so in one line", () => {
+  const { notes, difference } = recorded({ text: SCRIPT.replace("say_digits(key)", "say_digits(keys)") });
+  assert.deepEqual(notes, ["Now games/pin.rhai:5 has a fault: unknown variable `keys`"]);
+  assert.equal(difference.was, "ANSWER");
 });
 
 test("what isn't a recording is refused, with the line that is wrong", () => {
@@ -153,4 +159,62 @@ test("what isn't a recording is refused, with the line that is wrong", () => {
   );
   const broken = `${written("", LINES)}{"at": "x"}\n`;
   assert.throws(() => playground.recorded({ recording: broken, files: files() }), /line 15/);
+});
+
+test("services answer as they did, in their turn, and the store holds what it held", async () => {
+  const script = `answer();
+let visits = store_add("visits", 1);
+for round in 0..2 {
+    try { print(http_get("weather", "now").body); } catch (error) { print(error.kind); }
+}
+print(sql_row("crm", "select name from people where number = :n", #{ n: visits })?.name);
+print(sql_value("crm", "select 1"));
+print(run_program("sign", ["x"]).output);
+try { mail("office", #{ to: "a@example.com", subject: "Hello", text: "there" }); } catch (error) { print(error.message); }
+mail("office", #{ to: "a@example.com", subject: "Hello", text: "there" });
+print(board_top("league", 3).len());
+say_number(visits);`;
+  const calls = [
+    { function: "store_add", arguments: { key: "visits", n: 1 } },
+    { function: "http_get", service: "weather", arguments: { path: "now" } },
+    { function: "http_get", service: "weather", arguments: { path: "now" } },
+    {
+      function: "sql_row",
+      service: "crm",
+      arguments: { text: "select name from people where number = :n", values: { n: 42 } },
+    },
+    { function: "sql_value", service: "crm", arguments: { text: "select 1" } },
+    { function: "run_program", service: "sign", arguments: { arguments: ["x"] } },
+    { function: "mail", service: "office", arguments: { to: ["a@example.com"], subject: "Hello", text: "there" } },
+    { function: "mail", service: "office", arguments: { to: ["a@example.com"], subject: "Hello", text: "there" } },
+    { function: "board_top", arguments: { board: "league", count: 3 } },
+  ];
+  const answers = [
+    { value: 42 },
+    { failure: { kind: "unavailable", message: "it took longer than 5 s" } },
+    { value: { status: 200, ok: true, headers: {}, body: "sunny" } },
+    { value: { name: "Ann" } },
+    { value: "one" },
+    { value: { status: 0, output: "signed", error: "" } },
+    { failure: { kind: "failed", message: "the spool is full" } },
+    { value: null },
+    { value: [{ name: "Ann", score: 35 }, { name: "Ben", score: 7 }] },
+  ];
+  const lines = [[10, { sent: "ANSWER" }], [12, { heard: "200 result=0" }]];
+  calls.forEach((request, index) => {
+    lines.push([20 + 10 * index, { request }], [25 + 10 * index, { answer: answers[index] }]);
+  });
+  lines.push([300, { sent: 'SAY NUMBER 42 ""' }], [900, { heard: "200 result=0" }]);
+  lines.push([901, { ended: { status: "SUCCESS", commands: 2 } }]);
+  const call = playground.recorded({ recording: written("", lines), files: { "games/pin.rhai": script } });
+  assert.deepEqual([call.difference, call.notes], [null, []], JSON.stringify(call.services));
+  assert.deepEqual(call.services.store.values, { visits: 41 });
+  const request = { files: { "games/pin.rhai": script }, ...call, until: 60_000 };
+  const played = playground.play(request);
+  const printed = played.events.filter(({ is }) => is === "prints").map(({ text }) => text);
+  const heard = ["unavailable", "sunny", "Ann", "one", "signed", "mail: the spool is full", "2"];
+  assert.deepEqual(printed, heard, JSON.stringify(played.fault ?? played.events));
+  // Without them, it is another call.
+  const without = playground.play({ ...request, services: {} });
+  assert.notDeepEqual(without.events.filter(({ is }) => is === "prints").map(({ text }) => text), heard);
 });

@@ -103,6 +103,36 @@ test("a failure says where the test and the script were, and what was printed", 
   assert.deepEqual([fault.in_test.line, fault.of_script.line], [24, 4]);
 });
 
+test("the call of a test is played with what its services answered, in their turn", () => {
+  const text = `answer();
+let visits = store_add("visits", 1);
+for round in 0..3 { say_number(http_get("weather", "now").body); }
+say_number(visits);
+let best = sql_value("crm", "select max(score) from games");
+say_number(best);`;
+  const asks = `fn test_it() {
+    store_put("visits", 6);
+    let turns = [3, 5, 8, 1, 2, 9];
+    answer_http("weather", || #{ body: turns.shift() });
+    answer_sql("crm", || 35);
+    for round in 0..2 { place_call("asks"); expect_end(); }
+}
+fn test_waits() { service_is_slow("weather", 1); answer_http("weather", #{ body: 1 }); answer_sql("crm", || 1);
+    place_call("asks"); expect_end(); }
+fn test_stands_in() { answer_http("weather", #{ body: 1 }); answer_sql("crm", || 1);
+    place_call("asks", #{ applications: #{ Queue: || () } }); expect_end(); }`;
+  const files = { "asks.rhai": text, "asks.test.rhai": asks };
+  const { results } = playground.test({ files, tests: ["asks.test.rhai"], seed: 1, count: 3 });
+  assert.deepEqual(results.filter(({ passed }) => !passed).map(({ failure }) => failure.message), []);
+  const { call } = results[0];
+  const said = ({ events }) =>
+    events.filter(({ is, text }) => is === "command" && /^SAY NUMBER/.test(text)).map(({ text }) => text.match(/\d+/)[0]);
+  // The second of the two calls.
+  assert.deepEqual(said(playground.play({ files, ...call, until: 60_000 })), ["1", "2", "9", "8", "35"]);
+  // What takes its time there doesn't here, and nothing stands in.
+  assert.deepEqual(results.map(({ call }) => call.alone), [true, false, false]);
+});
+
 test("the call of a test is played with what its caller did", () => {
   const { results } = run();
   const { call } = results[2];
@@ -110,7 +140,6 @@ test("the call of a test is played with what its caller did", () => {
   const played = playground.play({ files: given, ...call, until: 60_000 });
   assert.equal(played.fault.line, 4);
   assert.ok(played.events.some(({ is, key, fate }) => is === "key" && key === "7" && fate === "heard"));
-  assert.equal(results[0].call.alone, false);
   assert.deepEqual(results[0].call.call.database, { "a/b": "1" });
 });
 
@@ -122,12 +151,12 @@ test("calls of shipped tests that need nothing else are played as they were in t
     for (const { name, passed, call } of results) {
       // What is said goes to engines, of which the phone has its own.
       if (!passed || !call?.alone || !call.acts.some(({ keys }) => keys) || call.acts.some(({ says }) => says)) continue;
-      const { script, seed, acts, call: options, length } = call;
-      const { events } = playground.play({ files, script, seed, acts, call: options, until: Math.ceil(length) + 1 });
+      const { events } = playground.play({ files, ...call, until: Math.ceil(call.length) + 1 });
       // A recording ends at another moment in the phone.
       if (events.some(({ is, sound }) => is === "prompt" && sound === "recording")) continue;
       const pressed = events.filter(({ is }) => is === "key" || is === "says" || is === "hangs_up");
-      if (pressed.length < acts.length - 1) others.push(`${suite}::${name}: ${pressed.length} of ${acts.length}`);
+      const { length } = call.acts;
+      if (pressed.length < length - 1) others.push(`${suite}::${name}: ${pressed.length} of ${length}`);
       compared += 1;
     }
   }

@@ -123,7 +123,7 @@ impl Server {
     }
 
     pub fn wait_ready(&self) {
-        self.wait_for_log(" at most ");
+        self.wait_for_log(" serves ");
     }
 
     pub fn log(&self) -> String {
@@ -150,7 +150,7 @@ impl Server {
     /// Returns the addresses it listens on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let log = self.log();
-        let line = log.lines().find(|line| line.contains(" at most ")).unwrap();
+        let line = log.lines().find(|line| line.contains(" serves ")).unwrap();
         let on = line.rsplit(" on ").next().unwrap().split(", at most").next().unwrap();
         on.split(", ").map(|address| address.parse().unwrap()).collect()
     }

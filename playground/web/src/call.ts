@@ -1,7 +1,7 @@
 // A call in progress. It is run again from its start whenever something changes, with all that the caller did.
 
 import { type Client, NoAnswer } from "./client";
-import type { Act, Answer, CallOptions, Files, Played, PlayRequest, Seed, Store } from "./protocol";
+import type { Act, CallOptions, Files, Played, PlayRequest, Seed, Services } from "./protocol";
 import { type Difference, type Story, firstDifference, nextTurn, stretchAt, tell } from "./story";
 import { type Place, Turns, momentOf, placeOf } from "./turns";
 
@@ -22,7 +22,7 @@ export interface Setup {
   script: string;
   seed: Seed;
   call: CallOptions;
-  services: { answers: Answer[]; store: Store | null };
+  services: Services;
 }
 
 export type Pace = "real" | "fast";

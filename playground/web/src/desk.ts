@@ -5,7 +5,7 @@ import type { Client } from "./client";
 import type { Folder } from "./folder";
 import type { LineMarks } from "./marks";
 import type { Project } from "./project";
-import type { Act, CallOptions, Files, Seed } from "./protocol";
+import type { Act, CallOptions, Files, Seed, Services } from "./protocol";
 import type { Server } from "./server";
 
 export type View = "phone" | "script" | "graph" | "tests" | "live";
@@ -27,6 +27,7 @@ export interface Shown {
   script: string;
   seed: Seed;
   call: CallOptions;
+  services: Services;
   acts: Act[];
   position: number;
 }

@@ -70,9 +70,26 @@ function svg<T extends keyof SVGElementTagNameMap>(
 /** Lays counts or texts over the graph, or takes them away. */
 export let overlay: (layer: Layer, values: Overlay | null) => void = () => {};
 
+/** How many places of a live call are kept. */
+const MOST_PLACES = 500;
+
+/** A live call that is followed through the graph of its script. */
+export interface Followed {
+  id: number;
+  script: string;
+  /** Where it is. */
+  file: string;
+  line: number;
+  isOver: boolean;
+}
+
+/** Follows a live call, or goes on with that if it `begins` no other one; null ends it. */
+export let follow: (call: Followed | null, begins?: boolean) => void = () => {};
+
 export function graphPane(desk: Desk): void {
   const pane = new Pane(desk);
   overlay = (layer, values) => pane.overlay(layer, values);
+  follow = (call, begins) => pane.follow(call, begins);
   let wereThere = false;
   lineCounts.subscribe(() => {
     const values: Overlay = new Map();
@@ -116,6 +133,7 @@ class Pane {
   readonly #problem = el("p", { class: "graph-problem", role: "status", hidden: true });
   readonly #empty = el("p", { class: "graph-empty", hidden: true }, "The script says nothing yet.");
   readonly #begin = el("button", { type: "button", class: "small chip", hidden: true });
+  readonly #leave = el("button", { type: "button", class: "small chip", id: "graph-leave", hidden: true });
   readonly #fold = el("button", { type: "button", class: "small" }, "Unfold all");
   readonly #layers = el("fieldset", { class: "layers" }, el("legend", { class: "hidden" }, "Shown on the graph"));
   readonly #measure = document.createElement("canvas").getContext("2d");
@@ -138,6 +156,9 @@ class Pane {
   #stale = true;
   #asked = 0;
   #marked = "";
+  #followed: Followed | null = null;
+  /** Where the followed call was so far. */
+  #places: { script: string; line: number }[] = [];
   /** Where the call is. */
   #now: string | null = null;
   readonly #pointers = new Map<number, { x: number; y: number }>();
@@ -159,7 +180,7 @@ class Pane {
       button("+", "Larger", () => this.#zoom(1.3)),
       button("⤢", "All of it", () => this.#fit(true)),
     );
-    const bar = el("div", { class: "graph-bar" }, this.#fold, this.#begin, this.#layers, zoom);
+    const bar = el("div", { class: "graph-bar" }, this.#fold, this.#leave, this.#begin, this.#layers, zoom);
     const canvas = el("div", { class: "graph-canvas" }, this.#svg, this.#empty);
     this.#pane.append(bar, this.#problem, canvas);
     this.#fold.addEventListener("click", () => {
@@ -169,6 +190,8 @@ class Pane {
       void this.#ask(true);
     });
     this.#begin.addEventListener("click", () => this.#beginAt(null));
+    this.#leave.addEventListener("click", () => this.follow(null));
+    this.#leave.title = "Show the script that the phone calls again";
     this.#drawLayers();
 
     desk.on("edited", () => this.#edited());
@@ -195,6 +218,32 @@ class Pane {
     else this.#overlays.delete(layer);
     if (isOther) this.#drawLayers();
     this.#mark(true);
+  }
+
+  follow(call: Followed | null, begins = true): void {
+    if (!begins && this.#followed?.id !== call?.id) return;
+    const isOther = this.#followed?.id !== call?.id;
+    this.#followed = call;
+    this.#leave.hidden = call === null;
+    if (isOther) this.#places = [];
+    if (call) {
+      setText(this.#leave, call.isOver ? `Call ${call.id} is over ✕` : `Call ${call.id} ✕`);
+      const last = this.#places.at(-1);
+      if (last?.script !== call.file || last.line !== call.line) {
+        this.#places.push({ script: call.file, line: call.line });
+        if (this.#places.length > MOST_PLACES) this.#places.shift();
+      }
+    }
+    if (this.#script !== this.#called()) this.#edited();
+    this.#mark(true);
+  }
+
+  /** Returns the script that is drawn. */
+  #called(): string {
+    const { files, script } = this.#desk.project();
+    const live = this.#followed?.script;
+    // A call names its script as the dialplan does.
+    return [live, `${live}.rhai`].find((name) => name !== undefined && Object.hasOwn(files, name)) ?? script;
   }
 
   #drawLayers(): void {
@@ -225,7 +274,7 @@ class Pane {
 
   async #ask(keeps = false): Promise<void> {
     this.#stale = false;
-    const { script } = this.#desk.project();
+    const script = this.#called();
     const isOther = script !== this.#script;
     if (isOther) {
       this.#script = script;
@@ -535,18 +584,20 @@ class Pane {
   #mark(always = false): void {
     if (!this.#isSeen || !this.#drawn || !this.#lines) return;
     const way = this.#way();
-    const state = way ? `${way.now} ${[...way.nodes.values()].join()} ${[...way.edges.values()].join()}` : "";
+    const now = way?.now ?? null;
+    const state = way ? `${now} ${[...way.nodes.values()].join()} ${[...way.edges.values()].join()}` : "";
     if (!always && state === this.#marked) return;
     this.#marked = state;
-    const isFollowed = this.#desk.call.phase === "running" && this.#pointers.size === 0;
-    if (way?.now && way.now !== this.#now && isFollowed && !this.#nodes.contains(document.activeElement)) {
-      this.#reveal(way.now);
+    const isRunning = this.#followed !== null || this.#desk.call.phase === "running";
+    const isFollowed = isRunning && this.#pointers.size === 0;
+    if (now !== null && now !== this.#now && isFollowed && !this.#nodes.contains(document.activeElement)) {
+      this.#reveal(now);
     }
-    this.#now = way?.now ?? null;
+    this.#now = now;
     for (const [id, { element, node }] of this.#shown) {
       const count = way?.nodes.get(id) ?? 0;
       element.classList.toggle("passed", count > 0);
-      element.classList.toggle("now", way?.now === id);
+      element.classList.toggle("now", now === id);
       const tests = this.#on.has("tests") ? this.#firsts("tests", node) : [];
       const isCovered = tests.some((value) => typeof value === "number" && value > 0);
       element.classList.toggle("covered", isCovered);
@@ -571,7 +622,7 @@ class Pane {
         PLAIN.has(node.kind) ? "" : kindOf(node),
         `${visible(node.title)},`,
         visible(this.#where(node)),
-        way?.now === id ? ", the call is here" : count === 1 ? ", passed" : "",
+        now === id ? ", the call is here" : count === 1 ? ", passed" : "",
         ...badges.map(([, , text]) => `, ${visible(text)}`),
         tests.length === 0 ? "" : isCovered ? ", run by tests" : ", run by no test",
         node.folded ? ", U unfolds it" : "",
@@ -586,7 +637,9 @@ class Pane {
 
   #way(): Passed | null {
     const { call } = this.#desk;
-    if (!this.#on.has("call") || call.phase === "idle" || !call.story || !this.#drawn || !this.#lines) return null;
+    if (!this.#on.has("call") || !this.#drawn || !this.#lines) return null;
+    if (this.#followed) return passed(this.#drawn, this.#lines, this.#places, false);
+    if (call.phase === "idle" || !call.story) return null;
     const places = call.story.places.filter(({ at }) => at <= call.position);
     const isOver = call.story.over && call.position >= call.story.length;
     return passed(this.#drawn, this.#lines, places, isOver);

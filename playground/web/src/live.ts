@@ -2,6 +2,7 @@
 
 import type { Desk } from "./desk";
 import { clock, el, get, setText, visible } from "./dom";
+import { follow } from "./graph";
 import { LiveCalls, type LiveCall, type Order, matches, sorted } from "./live-calls";
 import { recordingsView } from "./recordings";
 import { Table } from "./table";
@@ -188,6 +189,7 @@ function begin(desk: Desk): void {
   const heading = el("h2", { id: "live-who" });
   const facts = el("dl", { class: "facts" });
   const at = el("button", { type: "button", class: "small link", id: "live-place" });
+  const onGraph = el("button", { type: "button", class: "small", id: "live-graph" }, "On the graph");
   const end = el("button", { type: "button", class: "stop small", id: "live-end" }, "End the call …");
   const close = el("button", { type: "button", class: "small", id: "live-close" }, "Close");
   const dialogue = el("ol", { id: "live-dialogue", "aria-label": "Dialogue with Asterisk", tabindex: 0 });
@@ -201,7 +203,7 @@ function begin(desk: Desk): void {
   detail.append(
     el("header", {}, heading, el("span", { class: "buttons" }, end, close)),
     facts,
-    el("p", { class: "at" }, "Now at ", at),
+    el("p", { class: "at" }, "Now at ", at, " ", onGraph),
     el("p", { class: "hint" }, "The dialogue from here on: > to Asterisk, < from it. Keys are masked."),
     dialogue,
     state,
@@ -240,6 +242,7 @@ function begin(desk: Desk): void {
     stop();
     stop = () => {};
     shownId = shown = null;
+    follow(null);
     detail.hidden = true;
     callsPart.classList.remove("has-detail");
     table.draw();
@@ -265,6 +268,8 @@ function begin(desk: Desk): void {
     if (isAtEnd) dialogue.scrollTop = dialogue.scrollHeight;
   }
 
+  const followed = (call: LiveCall) => ({ ...call, script: here(call.script), isOver: call.ended !== undefined });
+
   function tellCall(): void {
     if (shownId === null) return;
     const call = live.byId.get(shownId) ?? shown;
@@ -284,11 +289,16 @@ function begin(desk: Desk): void {
     say("Doing", isOver ? "over" : `${call.doing} for ${length(live.now() - call.since)}`);
     say("Age", isOver ? "over" : length(live.now() - call.began));
     setText(at, visible(call.file === "" ? "its beginning" : `${call.file}:${call.line}`));
-    at.disabled = call.file === "";
+    at.disabled = onGraph.disabled = call.file === "";
     end.disabled = isOver;
   }
   at.addEventListener("click", () => {
     if (shown) desk.goTo(shown.file, shown.line);
+  });
+  onGraph.addEventListener("click", () => {
+    if (!shown) return;
+    follow(followed(shown));
+    desk.show("graph");
   });
   close.addEventListener("click", shut);
   detail.addEventListener("keydown", (event) => {
@@ -354,6 +364,8 @@ function begin(desk: Desk): void {
       if (name === "began" && about === null) void ask();
       live.take(name, value);
       if (name === "problem") listed = [];
+      const followable = shownId === null ? undefined : live.byId.get(shownId);
+      if (followable) follow(followed(followable), false);
       draw();
     });
   // Files have the names of the studio's folder, which has to be known first.

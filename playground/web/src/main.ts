@@ -31,7 +31,7 @@ import {
   toLink,
 } from "./project";
 import { Server, isStudio } from "./server";
-import { AnswerForm, answerTo, storeIn, storeText } from "./services";
+import { AnswerForm, storeIn, storeText } from "./services";
 import { Setup } from "./setup";
 import { Sound } from "./sound";
 import { type Given, SoundPanel } from "./sound-panel";
@@ -121,8 +121,8 @@ const desk = makeDesk({
   project: () => project,
   files,
   goTo,
-  showCall({ script, seed, call: options, acts, position }) {
-    Object.assign(project, { script, seed, call: options });
+  showCall({ script, seed, call: options, services: { answers, store }, acts, position }) {
+    Object.assign(project, { script, seed, call: options, answers, store });
     fillIn();
     drawTabs();
     keepIt();
@@ -442,14 +442,12 @@ get("keep-store").addEventListener("click", () => {
 
 // What services answer.
 
-const answers = new AnswerForm((request, answer) => {
-  const known = answerTo(project.answers, request);
-  project.answers = project.answers.filter((given) => given !== known);
-  if (answer) project.answers.push(answer);
+const answers = new AnswerForm((given) => {
+  project.answers = given;
   changed(0);
 });
-phone.onAnswer = ({ request, text }) => {
-  if (request) answers.open(request, text, answerTo(project.answers, request));
+phone.onAnswer = ({ request, text, before }) => {
+  if (request) answers.open(request, text, before ?? 0, project.answers);
 };
 
 // Where there is room, it is in sight.

@@ -17,6 +17,9 @@ const LETTERS: Record<string, string> = {
 };
 const NAMES: Record<string, string> = { "*": "star", "#": "pound" };
 
+/** What does something of its own when space is pressed. */
+const TAKES_SPACE = "button, input, summary, a[href]";
+
 export class Phone {
   readonly #call: Call;
   readonly #keys = new Map<string, HTMLButtonElement>();
@@ -116,7 +119,7 @@ export class Phone {
       if (!event.repeat) this.press(event.key);
     } else if (event.key === "Escape" && this.#call.phase !== "idle") {
       this.#call.hangUp();
-    } else if (event.key === " " && !path.some((target) => target instanceof HTMLButtonElement)) {
+    } else if (event.key === " " && !path.some((target) => target instanceof Element && target.matches(TAKES_SPACE))) {
       event.preventDefault();
       if (this.#call.phase === "running") this.#call.pause();
       else this.#call.resume();

@@ -73,12 +73,18 @@ export interface SoundFile {
   lasts: number | null;
 }
 
+/** What services answer, and what is in the store before the call. */
+export interface Services {
+  answers: Answer[];
+  store: Store | null;
+}
+
 export interface PlayRequest {
   files: Files;
   script: string;
   seed: Seed;
   call: CallOptions;
-  services: { answers: Answer[]; store: Store | null };
+  services: Services;
   acts: Act[];
   until: number;
 }
@@ -155,6 +161,7 @@ export interface Playable {
   changed: boolean | null;
   seed: string;
   call: Omit<CallOptions, "time" | "dial_status"> & { time?: number; dial_status?: string };
+  services: Services;
   acts: Act[];
   began: number;
   length: number;
@@ -296,9 +303,10 @@ export interface TestCall {
   script: string;
   seed: Seed;
   call: CallOptions;
+  services: Services;
   acts: Act[];
   length: number;
-  /** Whether it goes the same way without the test, which stands in for nothing. */
+  /** Whether it goes the same way without the test, which stands in for nothing else. */
   alone: boolean;
 }
 
@@ -350,7 +358,7 @@ export interface StormRequest {
   script: string;
   seed: number;
   call: CallOptions;
-  services: { answers: Answer[]; store: Store | null };
+  services: Services;
   calls: number;
 }
 

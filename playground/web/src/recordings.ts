@@ -130,7 +130,7 @@ export function recordingsView(desk: Desk, here: (file: string) => string, filte
   }
 
   function show(recording: Recording, playable: Playable): void {
-    const { script, difference, notes, acts, seed, changed } = playable;
+    const { script, difference, notes, acts, seed, services, changed } = playable;
     const when = moment.format(recording.started * 1000);
     const lines: (string | Node)[] = [];
     if (script === null) {
@@ -161,7 +161,7 @@ export function recordingsView(desk: Desk, here: (file: string) => string, filte
     if (script === null) return;
     const last = acts.at(-1)?.at ?? 0;
     const position = difference ? Math.min(difference.at, Math.max(last, 0)) : last;
-    desk.showCall({ script, seed, call: options(playable.call), acts, position });
+    desk.showCall({ script, seed, call: options(playable.call), services, acts, position });
     if (window.matchMedia("(max-width: 860px)").matches) desk.show("phone");
   }
 

@@ -2,7 +2,7 @@
 
 import { get, setText, visible } from "./dom";
 import type { Answer, Request, Store } from "./protocol";
-import { serviceOf } from "./story";
+import { keyOf, serviceOf } from "./story";
 
 type Kind = "http" | "sql" | "run";
 
@@ -16,12 +16,10 @@ function kindOf({ function: asked }: Request): Kind | null {
   return kind === "http" || kind === "sql" || kind === "run" ? kind : null;
 }
 
-const same = (one: Request, other: Request) => text(one) === text(other);
-const text = ({ function: asked, service, arguments: all, timeout }: Request) =>
-  JSON.stringify([asked, service ?? "", Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)), timeout ?? null]);
+const same = (one: Request, other: Request) => keyOf(one) === keyOf(other);
 
-/** Returns the answer that was given to a request. */
-export const answerTo = (answers: Answer[], request: Request) => answers.find((given) => same(given.request, request));
+const answersTo = (answers: Answer[], request: Request) => answers.filter((given) => same(given.request, request));
+const others = (answers: Answer[], request: Request) => answers.filter((given) => !same(given.request, request));
 
 /** What the field of the answer holds, by the function: what it is called, and what it holds at first. */
 function bodyOf(request: Request): { label: string; first: string } {
@@ -54,33 +52,40 @@ export class AnswerForm {
   readonly #status = get<HTMLInputElement>("answer-status");
   readonly #body = get<HTMLTextAreaElement>("answer-body");
   readonly #message = get<HTMLInputElement>("answer-message");
-  #request: Request | null = null;
+  #asked: { request: Request; before: number; answers: Answer[] } | null = null;
 
-  /** `change` takes the answer to a request, or removes it. */
-  constructor(change: (request: Request, answer: Answer | null) => void) {
+  /** `change` takes the answers to all requests. */
+  constructor(change: (answers: Answer[]) => void) {
     this.#how.addEventListener("change", () => this.#fit());
     this.#body.addEventListener("input", () => this.#body.setCustomValidity(""));
     get("answer-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      const request = this.#request;
-      const answer = request && this.#read(request);
-      if (!request || answer === undefined) {
+      const asked = this.#asked;
+      const answer = asked && this.#read(asked.request);
+      if (!asked || answer === undefined) {
         this.#body.reportValidity();
         return;
       }
       this.#dialog.close();
-      change(request, { request, answer });
+      const { request, before, answers } = asked;
+      const own = answersTo(answers, request);
+      // The last answer is that of all further requests. From here on, it is another one.
+      const kept = own.length === 0 ? [] : Array.from({ length: before }, (_, at) => own[at] ?? own.at(-1));
+      const after = own.slice(kept.length + 1);
+      change([...others(answers, request), ...kept.filter((one) => one !== undefined), { request, answer }, ...after]);
     });
     get("answer-remove").addEventListener("click", () => {
       this.#dialog.close();
-      if (this.#request) change(this.#request, null);
+      if (this.#asked) change(others(this.#asked.answers, this.#asked.request));
     });
     get("answer-cancel").addEventListener("click", () => this.#dialog.close());
   }
 
-  /** Shows the form for a request, with the answer that was given. */
-  open(request: Request, asked: string, given: Answer | undefined): void {
-    this.#request = request;
+  /** Shows the form for a request, with the answer that was given; so many of the same came before. */
+  open(request: Request, asked: string, before: number, answers: Answer[]): void {
+    this.#asked = { request, before, answers };
+    const own = answersTo(answers, request);
+    const given = own[before] ?? own.at(-1);
     const { label, first } = bodyOf(request);
     setText(get("answer-title"), visible(`What ${serviceOf(request)} answers`));
     setText(get("answer-asked"), visible(asked));
@@ -102,7 +107,7 @@ export class AnswerForm {
 
   #fit(): void {
     const answers = this.#how.value === "answers";
-    const isSql = this.#request !== null && kindOf(this.#request) === "sql";
+    const isSql = this.#asked !== null && kindOf(this.#asked.request) === "sql";
     get("answer-status-field").hidden = !answers || isSql;
     get("answer-body-field").hidden = !answers;
     get("answer-message-field").hidden = answers;

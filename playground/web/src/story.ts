@@ -43,6 +43,8 @@ export interface Line {
   /** What a service was asked, and whether there is no answer yet. */
   request?: Request;
   lacks?: boolean;
+  /** How many of the same requests came before. */
+  before?: number;
 }
 
 /** Something that a service was asked, and whether it failed. */
@@ -87,6 +89,8 @@ export function tell(played: Played): Story {
   let open: Stretch | null = null;
   let index = 0;
   let asked: Request | null = null;
+  /** How often each request was made. */
+  const times = new Map<string, number>();
   const jobs: Request[] = [];
   const line = (line: Omit<Line, "event">) => story.lines.push({ ...line, event: index });
   const close = (at: number) => {
@@ -156,7 +160,9 @@ export function tell(played: Played): Story {
         story.places.push({ at, script: event.script, line: event.line });
         story.asked.push({ at, service, failed: false });
         const note = event.lacks ? `asks ${service}, which has no answer yet` : `asks ${service}`;
-        line({ at, who: "script", text: event.text, note, request: event.request, lacks: event.lacks });
+        const before = times.get(keyOf(event.request)) ?? 0;
+        times.set(keyOf(event.request), before + 1);
+        line({ at, who: "script", text: event.text, note, request: event.request, lacks: event.lacks, before });
         asked = event.request;
         break;
       }
@@ -175,8 +181,7 @@ export function tell(played: Played): Story {
         line({ at, who: "script", text: event.text, note: `prints, line ${event.line}` });
         break;
       case "warns":
-        // The fault itself is shown at the end.
-        if (!played.fault) line({ at, who: "script", text: event.text, note: "warning" });
+        line({ at, who: "script", text: event.text, note: "warning" });
         break;
       default:
     }
@@ -213,6 +218,10 @@ const NAMELESS: Record<string, string> = {
   after: "the store",
   call: "Asterisk",
 };
+
+/** Returns the same text for the same requests. */
+export const keyOf = ({ function: asked, service, arguments: all, timeout }: Request) =>
+  JSON.stringify([asked, service ?? "", Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)), timeout ?? null]);
 
 /** Returns who is asked. */
 export function serviceOf({ function: asked, service }: Request): string {

@@ -54,6 +54,11 @@ export class Table<T> {
     this.#body.addEventListener("pointerenter", () => (this.#isOver = true));
     this.#body.addEventListener("pointerleave", () => (this.#isOver = false));
     this.#body.addEventListener("click", (event) => this.#click(event));
+    // A screen reader may go to any row.
+    this.#body.addEventListener("focusin", (event) => {
+      const at = this.#indexOf(event);
+      if (at >= 0) this.#current = at;
+    });
     this.#body.addEventListener("keydown", (event) => this.#press(event));
   }
 
@@ -142,9 +147,14 @@ export class Table<T> {
     }
   }
 
-  #click(event: Event): void {
+  /** Returns which item an event belongs to; -1 if none. */
+  #indexOf(event: Event): number {
     const key = (event.target as Element).closest<HTMLElement>(".row")?.dataset["key"];
-    const at = this.#items.findIndex((item) => this.#key(item) === key);
+    return this.#items.findIndex((item) => this.#key(item) === key);
+  }
+
+  #click(event: Event): void {
+    const at = this.#indexOf(event);
     if (at < 0) return;
     this.#current = at;
     this.onChoose(this.#items[at] as T);

@@ -138,7 +138,7 @@ function show(desk: Desk, call: TestCall): void {
   if (window.matchMedia("(max-width: 860px)").matches) desk.show("phone");
   if (!call.alone) {
     desk.say(
-      "The test answers for services or parts of the dialplan. The phone does not, so the call may go otherwise.",
+      "In the test, something stands in for parts of the dialplan, or services are slow. Here it isn’t so, and the call may go otherwise.",
     );
   }
 }

@@ -18,7 +18,11 @@ fn on_hangup() { verbose("gone"); }
 `;
 const PIN = `answer();
 let pin = get_data("enter-your-pin", 5000, 4);
-if pin == "4711" { stream_file("welcome"); } else { stream_file("wrong"); }
+if pin == "4711" {
+    stream_file("welcome");
+} else {
+    stream_file("wrong");
+}
 let more = get_data("anything-else", 5000, 1);
 say_digits(more);
 `;
@@ -270,6 +274,63 @@ test("calls are counted by line, and what shows that is told", async () => {
   live.take("problem", { problem: "gone" });
   assert.equal(lineCounts.at("games/a.rhai", 7), 0);
   assert.equal(told, 3);
+});
+
+test("calls on the graph: how many are at a node, and the way of one, in the graph of its script", async () => {
+  const callers = [
+    await server.call("menu", { callerid: "601" }),
+    await server.call("menu", { callerid: "602" }),
+    await server.call("pin", { callerid: "603" }),
+  ];
+  for (const caller of callers) await caller.hears(/^WAIT FOR DIGIT|^GET DATA/);
+  const page = await open();
+  const node = (title) => page.locator(".node", { has: page.locator(".title", { hasText: title }) });
+  const count = (title) => node(title).locator(".badge.calls text");
+  await row(page, "603").click();
+  await page.locator("#live-place", { hasText: "pin.rhai:2" }).waitFor();
+  await page.locator("#live-graph").click();
+  assert.equal(await page.locator("body").getAttribute("data-view"), "graph");
+  const now = page.locator(".node.now");
+  await now.filter({ hasText: "Please enter your pin." }).waitFor();
+  assert.equal(await count("Please enter your pin.").textContent(), "1");
+  assert.match(await now.getAttribute("aria-label"), /, the call is here, 1 call is here/);
+  // It goes on.
+  callers[2].send("200 result=4711");
+  await callers[2].hears(/^STREAM FILE/);
+  await now.filter({ hasText: "Welcome!" }).waitFor();
+  assert.equal(await node("Please enter your pin.").locator(".badge.calls").count(), 0);
+  callers[2].send("200 result=0 endpos=8000");
+  await callers[2].hears(/^GET DATA/);
+  await now.filter({ hasText: "Is there anything else?" }).waitFor();
+  // Another call, of another script, by keys: its graph is there, and the call beside it is counted.
+  await page.locator("#view-live").press("Space");
+  await page.locator("#live-close").press("Space");
+  await row(page, "602").focus();
+  await page.keyboard.press("Enter");
+  await page.locator("#live-graph").press("Enter");
+  await page.locator("#graph-leave", { hasText: /^Call \d+ ✕$/ }).waitFor();
+  await until(
+    "both are counted",
+    async () => (await page.locator(".badge.calls text").allTextContents()).join() === "2",
+  );
+  await page.locator(".layer-live input").uncheck();
+  assert.equal(await page.locator(".badge.calls").count(), 0);
+  await page.locator(".layer-live input").check();
+  callers[0].send("200 result=53");
+  await callers[0].hears(/^STREAM FILE/);
+  await until("each is at its node", async () => {
+    return (await page.locator(".badge.calls text").allTextContents()).join() === "1,1";
+  });
+  // It ends, which is told.
+  callers[1].hangUp();
+  await page.locator("#graph-leave", { hasText: "is over" }).waitFor();
+  // The phone's script is back.
+  await page.locator("#graph-leave").click();
+  assert.equal(await page.locator("#graph-leave").isHidden(), true);
+  await until("there is no place of a call", async () => (await now.count()) === 0);
+  for (const caller of callers) caller.hangUp();
+  await until("they are gone", async () => (await page.locator(".badge.calls").count()) === 0);
+  await close(page);
 });
 
 test("a server that ends and comes back", async () => {

@@ -76,6 +76,13 @@ test("a call by keyboard alone, as fast as it goes", async () => {
   const page = await open({ project: menu });
   await page.locator("#pace-real").focus();
   await page.keyboard.press("ArrowRight");
+  // Space stops the time, but not where it does something else.
+  await page.locator("#view-graph").press("Space");
+  assert.equal(await page.locator("body").getAttribute("data-view"), "graph");
+  const settings = page.locator("#settings");
+  const wasOpen = await settings.evaluate((details) => details.open);
+  await settings.locator("summary").first().press("Space");
+  assert.equal(await settings.evaluate((details) => details.open), !wasOpen);
   await page.locator("#call").focus();
   await page.keyboard.press("Enter");
   await hears(page, "Listens for");

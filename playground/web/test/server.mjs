@@ -57,7 +57,7 @@ export async function serveCalls(scripts, { record = false, port } = {}) {
   // The folder is named as people do.
   const options = ["--scripts", "scripts", "--listen", `127.0.0.1:${agi}`, "--control", control];
   const records = record ? ["--record", join(folder, "records")] : [];
-  const serve = () => start(["serve", ...options, ...records, "--drain", "0"], / at most /, folder);
+  const serve = () => start(["serve", ...options, ...records, "--drain", "0"], / serves /, folder);
   let server = await serve();
   const listen = `127.0.0.1:${await freePort()}`;
   const args = ["studio", "--server", control, "--listen", listen, "--no-open", "--page", dist];

@@ -299,6 +299,35 @@ test("the page in one file speaks, since it has no recordings, and its calls las
   await close(page);
 });
 
+test("the same request is answered otherwise from the second time on", async () => {
+  const text = `answer();
+for round in 0..3 { say_number(http_get("shop", "open").body); }`;
+  const page = await open({ project: { files: { "a.rhai": text }, script: "a.rhai" } });
+  await fast(page);
+  await page.locator("#call").click();
+  const said = (numbers) =>
+    page.waitForFunction((numbers) => {
+      const words = [...document.querySelectorAll("#transcript .by-phone .words")];
+      return words.map((one) => one.textContent).join() === numbers;
+    }, numbers);
+  const answer = async (button, body) => {
+    await button.click();
+    await page.locator("#answer-body").fill(body);
+    await page.locator("#answer-form .go").click();
+  };
+  await answer(page.getByRole("button", { name: "Answer …" }).first(), "3");
+  await said("3,3,3");
+  await answer(page.getByRole("button", { name: "Change …" }).nth(1), "5");
+  await said("3,5,5");
+  await answer(page.getByRole("button", { name: "Change …" }).nth(2), "7");
+  await said("3,5,7");
+  await page.getByRole("button", { name: "Change …" }).nth(1).click();
+  assert.equal(await page.locator("#answer-body").inputValue(), "5");
+  await page.locator("#answer-remove").click();
+  await says(page, "which has no answer yet");
+  await close(page);
+});
+
 test("a service is answered by whoever makes the call: the same keys go on with it, and so do links and tests", async () => {
   const page = await open({ project: { files: example("weather.rhai", "weather.prompts"), script: "weather.rhai" } });
   await fast(page);

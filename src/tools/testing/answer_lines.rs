@@ -1,12 +1,12 @@
-//! Writes what services answered in a call as lines of a test.
+//! Writes what services answered in a call as lines of a test, or as data.
 
 use super::suggestion::written;
 use super::test_services::{LISTENING, name, unreachable};
 use crate::script::literal;
 use crate::service::{Kind, check};
 use crate::transport::{Answer, Failure, FailureKind, Request};
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// What a call asked of a service, and what was answered; nothing if the caller hung up before.
 type Asked = (Request, Option<Answer>);
@@ -38,8 +38,7 @@ fn lines_of(service: &str, asked: &[&Asked], lines: &mut Vec<String>) {
         .collect();
     // What a function of the test answers fails there, in its turn.
     let outage = |(request, answer): &&Asked| match answer {
-        // The store of the test refuses it by itself, as it isn't a number there either.
-        Some(Err(failure)) if request.function == "store_add" && failure.kind == FailureKind::Failed => None,
+        _ if fails_by_itself(request, answer.as_ref()) => None,
         Some(Err(failure)) if !with_answers.iter().any(|kind| is_of(*kind, request)) => Some(failure.clone()),
         _ => None,
     };
@@ -137,53 +136,93 @@ fn answers_of(kind: Kind, request: &Request, answer: &Answer) -> Vec<String> {
     vec![written(&one)]
 }
 
+/// Returns the same answers as data, in their order, as [`Samples::give`](super::Samples::give) takes them.
+#[must_use]
+pub fn given_answers(asked: &[Asked]) -> Vec<(Request, Value)> {
+    let fails =
+        |(request, answer): &&Asked| matches!(answer, Some(Err(_))) && !fails_by_itself(request, answer.as_ref());
+    let failing: Vec<&Request> = asked.iter().filter(fails).map(|(request, _)| request).collect();
+    let given = |(request, answer): &Asked| {
+        check(request).ok()?;
+        let given = match (Kind::of(&request.function).ok()?, answer.as_ref()?) {
+            // The caller answers.
+            (Kind::Listening, _) => return None,
+            (Kind::Sql, Ok(Value::Null)) if request.function == "sql_row" => json!([]),
+            (Kind::Sql, Ok(row)) if request.function == "sql_row" => json!([row]),
+            (Kind::Http | Kind::Sql | Kind::Program, Ok(answer)) => answer.clone(),
+            _ if !failing.contains(&request) => return None,
+            (_, Ok(_)) => Value::Null,
+            (_, Err(failure)) => json!({ "kind": failure.kind.word(), "message": failure.message }),
+        };
+        Some((request.clone(), given))
+    };
+    asked.iter().filter_map(given).collect()
+}
+
+/// Whether a request fails in every store in which a call finds the same: where a text is, it can't add.
+fn fails_by_itself(request: &Request, answer: Option<&Answer>) -> bool {
+    let kind = answer.and_then(|answer| answer.as_ref().err()).map(|failure| failure.kind);
+    request.function == "store_add" && kind == Some(FailureKind::Failed)
+}
+
+/// Returns what a call found in the store: `values` by their keys, and the entries of `boards`.
+#[must_use]
+pub fn store_before(asked: &[Asked]) -> Value {
+    let (values, boards) = found_in_store(asked);
+    json!({ "values": values.into_iter().collect::<Map<_, _>>(), "boards": boards.into_iter().collect::<Map<_, _>>() })
+}
+
 /// Adds lines that put into the store what the call found there.
 fn store_lines(asked: &[Asked], lines: &mut Vec<String>) {
+    let (values, boards) = found_in_store(asked);
+    lines.extend(values.iter().map(|(key, value)| format!("store_put({}, {});", literal(key), written(value))));
+    for (board, entries) in boards {
+        for entry in entries.as_array().into_iter().flatten() {
+            let (name, score) = (written(&entry["name"]), written(&entry["score"]));
+            lines.push(format!("board_put({}, {name}, {score});", literal(&board)));
+        }
+    }
+}
+
+/// Values by their keys, or the entries of boards by their names.
+type Contents = Vec<(String, Value)>;
+
+/// Returns the values and boards that the call found in the store.
+fn found_in_store(asked: &[Asked]) -> (Contents, Contents) {
     // What the call has put there itself isn't from before.
     let mut known = BTreeSet::new();
-    let mut boards: BTreeMap<String, Value> = BTreeMap::new();
+    let mut known_boards = BTreeSet::new();
+    let (mut values, mut boards) = (Vec::new(), Vec::new());
     for (request, answer) in asked {
-        if let Some(Err(failure)) = answer
-            && (request.function.as_str(), failure.kind) == ("store_add", FailureKind::Failed)
-            && known.insert(request.text("key"))
-        {
-            lines.push(format!("store_put({}, \"not a number\");", literal(request.text("key"))));
+        let (key, board) = (request.text("key"), request.text("board"));
+        if fails_by_itself(request, answer.as_ref()) && known.insert(key) {
+            values.push((key.to_owned(), "not a number".into()));
         }
         let Some(Ok(answer)) = answer else { continue };
-        let (key, board) = (request.text("key"), request.text("board"));
         match request.function.as_str() {
-            "store_get" if !answer.is_null() && known.insert(key) => {
-                lines.push(format!("store_put({}, {});", literal(key), written(answer)));
-            }
+            "store_get" if !answer.is_null() && known.insert(key) => values.push((key.to_owned(), answer.clone())),
             "store_add" if known.insert(key) => {
                 let before = answer.as_i64().zip(request.argument("n").as_i64()).map(|(now, n)| now.wrapping_sub(n));
                 if let Some(before) = before.filter(|before| *before != 0) {
-                    lines.push(format!("store_put({}, {before});", literal(key)));
+                    values.push((key.to_owned(), before.into()));
                 }
             }
             "store_get" | "store_put" | "store_del" => {
                 known.insert(key);
             }
             "board_put" => {
-                boards.entry(board.to_owned()).or_default();
+                known_boards.insert(board);
             }
-            "board_top" if !boards.contains_key(board) => {
-                boards.insert(board.to_owned(), answer.clone());
-                for entry in answer.as_array().into_iter().flatten() {
-                    let (name, score) = (written(&entry["name"]), written(&entry["score"]));
-                    lines.push(format!("board_put({}, {name}, {score});", literal(board)));
-                }
-            }
+            "board_top" if known_boards.insert(board) => boards.push((board.to_owned(), answer.clone())),
             _ => {}
         }
     }
     // Keys whose values the call didn't look at.
     for (_, answer) in asked.iter().filter(|(request, _)| request.function == "store_keys") {
         let keys = answer.iter().flatten().filter_map(Value::as_array).flatten().filter_map(Value::as_str);
-        for key in keys.filter(|key| known.insert(key)).collect::<Vec<_>>() {
-            lines.push(format!("store_put({}, true);", literal(key)));
-        }
+        values.extend(keys.filter(|key| known.insert(key)).map(|key| (key.to_owned(), true.into())));
     }
+    (values, boards)
 }
 
 /// Returns the lines of a test that expect what a call has sent, to be put behind the call.

@@ -2,6 +2,7 @@
 
 use crate::command::Value;
 use crate::pbx::Act;
+use crate::transport::{Answer, Request};
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct LastCall {
     pub acts: Vec<(Duration, Act)>,
     /// How long it took, as far as the test let it.
     pub length: Duration,
-    /// Whether the test has answered in the place of services.
-    pub has_answers: bool,
+    /// What it asked of services, and what was answered.
+    pub asked: Vec<(Request, Option<Answer>)>,
+    /// Whether services were slow.
+    pub is_slow: bool,
 }

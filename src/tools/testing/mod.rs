@@ -38,6 +38,8 @@ mod watched;
 mod words;
 
 pub use answer_lines::{answer_lines, expectation_lines};
+#[doc(hidden)]
+pub use answer_lines::{given_answers, store_before};
 pub use call_setup::CallSetup;
 #[doc(hidden)]
 pub use last_call::LastCall;

@@ -31,6 +31,8 @@ pub(super) struct TestCall {
     pub given: Value,
     pub zone: TimeZone,
     pub database: Vec<(String, String)>,
+    /// How many requests to services came before.
+    pub asked_before: usize,
 }
 
 impl TestCall {
@@ -78,6 +80,7 @@ impl TestCall {
             };
             options.push(("database".into(), Value::Map(self.database.iter().map(entry).collect())));
         }
+        let services = services.state();
         let end = if line.ended.is_some() { line.ended_at } else { line.now };
         LastCall {
             script: self.path.clone(),
@@ -85,7 +88,8 @@ impl TestCall {
             seed: self.seed,
             acts: line.actions.iter().map(|action| (action.at - line.began, action.act.clone())).collect(),
             length: end - line.began,
-            has_answers: services.state().has_answers(),
+            asked: services.asked_since(self.asked_before),
+            is_slow: !services.slow.is_empty(),
         }
     }
 

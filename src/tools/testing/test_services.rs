@@ -84,14 +84,9 @@ pub(crate) fn name(request: &Request) -> &str {
 }
 
 impl State {
-    /// Whether the test answers in the place of services.
-    pub fn has_answers(&self) -> bool {
-        !(self.http.is_empty()
-            && self.sql.is_empty()
-            && self.programs.is_empty()
-            && self.down.is_empty()
-            && self.slow.is_empty()
-            && self.databases.is_empty())
+    /// Returns what was asked after so many requests.
+    pub fn asked_since(&self, before: usize) -> Vec<(Request, Option<Answer>)> {
+        self.asked.iter().skip(before).map(|(request, answer)| (request.clone(), Some(answer.clone()))).collect()
     }
 }
 

@@ -48,6 +48,8 @@ pub fn test(tape: &Tape, script: &Path, name: &str) -> String {
 pub struct Caller {
     pub acts: Vec<Act>,
     pub options: Vec<(&'static str, Value)>,
+    /// What the script asked of services, and what was answered.
+    pub asked: Vec<(Request, Option<Answer>)>,
     /// What can't be played again, for the reader.
     pub lacking: Vec<String>,
 }
@@ -80,7 +82,7 @@ pub fn caller(tape: &Tape, script: &Path) -> Caller {
     writer.read_tape();
     let options = writer.options();
     let steps = writer.steps.iter().filter_map(|step| step.strip_prefix("// "));
-    Caller { lacking: steps.map(str::to_owned).collect(), acts: writer.acts, options }
+    Caller { lacking: steps.map(str::to_owned).collect(), acts: writer.acts, options, asked: writer.asked }
 }
 
 /// Collects the steps and the set-up of the test.

@@ -106,6 +106,7 @@ fn place(test: &Arc<Test>, name: &str, given: Value, options: Result<CallOptions
         given,
         zone,
         database: test.database.entries(),
+        asked_before: test.services.state().asked.len(),
     });
     Step::until(Goal::Actions, |_| Ok(Step::DONE))
 }
