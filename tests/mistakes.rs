@@ -97,3 +97,38 @@ fn a_mistake_is_explained_alike_by_everyone() {
         assert_eq!(found, expected);
     }
 }
+
+/// What stands around a mistake, such as a text with a value at its end, changes nothing about its explanation.
+#[test]
+fn a_mistake_is_explained_alike_among_other_lines() {
+    let host = Host::new();
+    let checker = Checker::new(&Language::new());
+    let before = "print(`${1} and ${2}`); print(`${3}\n${4}`); print(\"ü\");\n";
+    let lines = before.matches('\n').count();
+    let after = "print(`${5}`); print(`${6}`); print(`${7}`);".repeat(7);
+    for case in TABLE.split(SEPARATOR).skip(1) {
+        let text: String = case.split_inclusive('\n').take_while(|line| !is_explanation(line)).collect();
+        let text = text.trim_end_matches('\n');
+        let moved = |line: &str| {
+            let (who, rest) = line.split_at_checked(6).unwrap_or((line, ""));
+            let moved = rest
+                .split_once(':')
+                .and_then(|(number, rest)| Some(format!("{who}{}:{rest}", number.parse::<usize>().ok()? + lines)));
+            moved.unwrap_or_else(|| line.to_owned()) + "\n"
+        };
+        let alone: String = explained(&host, &checker, text).lines().map(moved).collect();
+        // Such a text goes on in the lines after it.
+        if alone.contains("the closing backtick of a text is missing") {
+            continue;
+        }
+        let among = explained(&host, &checker, &format!("{before}{text}\n{after}"));
+        assert_eq!(without_lines(&among), without_lines(&alone), "{text}");
+    }
+}
+
+/// Leaves out the numbers of lines that a message names.
+fn without_lines(message: &str) -> String {
+    let mut parts = message.split("line ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + "line " + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+}

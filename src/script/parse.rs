@@ -43,6 +43,8 @@ pub(crate) fn words(engine: &Engine, text: &str) -> (Vec<Word>, Option<Position>
             _ => {}
         }
         let broken = matches!(token, Token::LexError(_));
+        // The lexer gives no place to the empty text between a last value and the end of its text.
+        let start = if start.is_none() { tokens.pos } else { start };
         words.push(Word { token, start, read: tokens.pos });
         if broken {
             break;

@@ -199,3 +199,30 @@ fn heads(words: &[Word]) -> Vec<Head> {
     }
     heads
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ScriptText;
+    use crate::script::Language;
+
+    #[test]
+    fn every_word_is_found_where_it_begins() {
+        let shipped = std::fs::read_dir("scripts").unwrap().map(|entry| entry.unwrap().path());
+        let shipped = shipped.filter(|path| path.extension().is_some_and(|ending| ending == "rhai"));
+        let shipped = shipped.map(|path| std::fs::read_to_string(path).unwrap());
+        let texts = [
+            "let a = `one ${two} three ${four}`; let b = c;",
+            "let a = `${x}`;\nlet b = `${`in ${side} it`} and ${ #{ a: { 1 } } }`;\nsay(`a\n  ${b}\n\n${c} d\n`);\nlet d = 1;",
+            "say(\"a \\\n  b\");\nlet x = `\n${y}`; let z = 'ä' + \"ö🙂\" + `🙂${z}🙂`; done();",
+            "let e = 1.5e3; let r = 0..=3; x?.y ?? z; /* a ${b} */ let w = #\"raw\"#;",
+        ];
+        for text in texts.map(str::to_owned).into_iter().chain(shipped) {
+            let engine = Language::compiler();
+            let script = ScriptText::new(&engine, &text);
+            assert!(script.words.len() > 10, "{text}");
+            for (at, word) in script.words.iter().enumerate() {
+                assert_eq!(script.word_at(word.start), Some(at), "{:?} at {:?} in {text}", word.token, word.start);
+            }
+        }
+    }
+}
