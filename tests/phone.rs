@@ -807,7 +807,8 @@ fn a_call_waits_for_a_service_in_real_time_and_says_so() {
         let mut terminal = Terminal::start_on(100, 40, &mut agi_rhai(args));
         terminal.sees("waits for slow").sees("slow answers after ").sees("it is 7").sees("waits for a key");
         assert!(began.elapsed() >= Duration::from_millis(1200));
-        terminal.press("l").sees("slow: {").press("t").sees("? http_get(\"slow\", path: \"/now\"").press("5");
+        // The log is there as soon as it says something.
+        terminal.sees("slow: {").press("t").sees("? http_get(\"slow\", path: \"/now\"").press("5");
         terminal.sees("ended: SUCCESS").press("q").ends();
     }
 }

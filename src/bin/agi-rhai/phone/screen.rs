@@ -48,7 +48,7 @@ pub fn play(setup: PhoneSetup, common: &CommonOptions) -> Result<Status> {
     shared.view().database = setup.database.clone();
     let sink = Arc::clone(&shared);
     logging::start_on_screen(common, move |line| match line {
-        LogLine { is_panic: true, text, .. } => sink.report(&text),
+        LogLine { is_panic: true, text, .. } => sink.report(text),
         LogLine { warning, place, text, .. } => sink.log(warning, place, text),
     });
     common.config.log_mistake();

@@ -24,6 +24,8 @@ pub const MIN_QUESTION: Duration = Duration::from_millis(500);
 #[derive(Default)]
 pub struct SharedState {
     state: Mutex<PhoneState>,
+    /// Panics for the log. Whoever panics may hold the lock of the state.
+    panics: Mutex<Vec<String>>,
     /// The player, to be notified when a prompt is interrupted.
     pub audio: OnceLock<Audio>,
 }
@@ -293,7 +295,14 @@ impl PhoneState {
 impl SharedState {
     /// Locks the state.
     pub fn view(&self) -> MutexGuard<'_, PhoneState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut view = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let panics = std::mem::take(&mut *self.panics());
+        panics.into_iter().for_each(|panic| view.log(true, None, panic));
+        view
+    }
+
+    fn panics(&self) -> MutexGuard<'_, Vec<String>> {
+        self.panics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records the start of a call.
@@ -481,11 +490,9 @@ impl SharedState {
         self.view().log(warning, place, text);
     }
 
-    /// Adds a panic to the log, unless the panicking thread holds the lock.
-    pub fn report(&self, panic: &str) {
-        if let Ok(mut view) = self.state.try_lock() {
-            view.log(true, None, panic.to_owned());
-        }
+    /// Adds a panic to the log.
+    pub fn report(&self, panic: String) {
+        self.panics().push(panic);
     }
 }
 
