@@ -296,8 +296,9 @@ impl SharedState {
     /// Locks the state.
     pub fn view(&self) -> MutexGuard<'_, PhoneState> {
         let mut view = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let panics = std::mem::take(&mut *self.panics());
-        panics.into_iter().for_each(|panic| view.log(true, None, panic));
+        for panic in std::mem::take(&mut *self.panics()) {
+            view.log(true, None, panic);
+        }
         view
     }
 
