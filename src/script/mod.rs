@@ -62,5 +62,5 @@ pub(crate) use phrases::{Item, MAX_PARTS, NoNumber, Phrase, Phrases, SayAs, Word
 pub(crate) use rhai_words::ways_of_rhai;
 pub(crate) use shown::{MAX_MESSAGE, MAX_SHOWN, literal, quoted, short, shown};
 pub(crate) use state::{CallState, Finished};
-pub(crate) use text::{Place, ScriptText, Word, around, place};
+pub(crate) use text::{Place, ScriptText, Word, around, place, word_at};
 pub(crate) use usage::{Limit, check_soon};

@@ -81,6 +81,11 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// Returns the index of the word that begins here.
+pub(crate) fn word_at(words: &[Word], place: Place) -> Option<usize> {
+    words.binary_search_by_key(&place, |word| word.start).ok()
+}
+
 pub(crate) fn place(position: Position) -> Place {
     (position.line().unwrap_or(0), position.position().unwrap_or(0))
 }
@@ -119,7 +124,7 @@ impl<'a> ScriptText<'a> {
 
     /// Returns the index of the word that begins here.
     pub fn word_at(&self, place: Place) -> Option<usize> {
-        self.words.binary_search_by_key(&place, |word| word.start).ok()
+        word_at(&self.words, place)
     }
 
     /// Returns how many characters the word here has on its line.

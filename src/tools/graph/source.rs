@@ -2,7 +2,7 @@
 
 use super::node::Span;
 use crate::pbx::Sounds;
-use crate::script::{Item, Language, Phrases, Place, ScriptText, Word, best_variant, place};
+use crate::script::{Item, Language, Phrases, Place, ScriptText, Word, best_variant, place, word_at};
 use crate::tools::check::{Functions, ScriptFunction, functions};
 use rhai::{AST, Expr, Stmt, Token};
 use std::collections::{BTreeMap, HashMap};
@@ -24,8 +24,6 @@ pub(super) struct Source {
     pub imports: BTreeMap<String, usize>,
     lines: Vec<String>,
     words: Vec<Word>,
-    /// The index of the word at a place.
-    places: HashMap<Place, usize>,
     /// The first sentence of the comment above each function, by its name and number of parameters; and its lines.
     heads: HashMap<(String, usize), (String, Span)>,
     sounds: Sounds,
@@ -45,7 +43,6 @@ impl Source {
             heads.insert((head.name.clone(), head.params.len()), (comment_above(&lines, first), span));
         }
         let words = parts.words;
-        let places = words.iter().enumerate().map(|(at, word)| (word.start, at)).collect();
         let (functions, closures) = functions(ast);
         Self {
             path,
@@ -59,7 +56,6 @@ impl Source {
             heads,
             sounds,
             phrases,
-            places,
         }
     }
 
@@ -192,7 +188,7 @@ impl Source {
     }
 
     fn word_at(&self, place: Place) -> Option<usize> {
-        self.places.get(&place).copied()
+        word_at(&self.words, place)
     }
 
     /// Whether the brace here begins a value in a text.
