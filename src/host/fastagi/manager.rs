@@ -503,6 +503,8 @@ impl Task {
                         link.deliver(&message);
                     }
                 }
+                Deed::List if self.list_at == Time::NEVER => {}
+                Deed::List => self.list_at = self.now(),
                 Deed::Orphan { channel } => {
                     warn!("manager.{}: channel {} had lost its server, and goes on", self.name, printable(&channel));
                 }

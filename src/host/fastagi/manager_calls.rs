@@ -70,6 +70,8 @@ struct Channel {
     state: State,
     /// Whether the last list of channels in AsyncAGI lacked it.
     was_missing: bool,
+    /// Whether the connection was lost meanwhile, so that its end may not have been heard.
+    was_cut: bool,
 }
 
 enum State {
@@ -110,6 +112,8 @@ pub(super) enum Deed {
     End { key: u64, message: Vec<u8> },
     /// Warn of a call that was found to have lost its server.
     Orphan { channel: String },
+    /// Look soon which channels there are.
+    List,
 }
 
 /// The id of a command, in its parts.
@@ -125,12 +129,12 @@ fn parts(id: &str) -> Option<Id<'_>> {
     Some(Id { server, key, number })
 }
 
-/// Reads the answer to the question whose a call is.
-fn whose(message: Message<'_>, tag: &str) -> Whose {
+/// Returns the answer to the question whose a call is.
+fn call_of(message: Message<'_>) -> String {
     let reply = message.written("Result").bytes;
     let reply = str::from_utf8(&reply).unwrap_or_default();
-    let call = reply.strip_prefix("200 result=1 (").and_then(|rest| rest.strip_suffix(")\n")).unwrap_or_default();
-    Whose::read(call, tag)
+    let call = reply.strip_prefix("200 result=1 (").and_then(|rest| rest.strip_suffix(")\n"));
+    call.unwrap_or_default().to_owned()
 }
 
 /// What the dialplan is told of a call that was lost.
@@ -206,7 +210,8 @@ impl Calls {
     fn add(&mut self, id: &str, start: &[u8], state: State) -> u64 {
         self.next += 1;
         self.keys.insert(id.to_owned(), self.next);
-        self.by_key.insert(self.next, Channel { id: id.to_owned(), start: start.to_vec(), state, was_missing: false });
+        let channel = Channel { id: id.to_owned(), start: start.to_vec(), state, was_missing: false, was_cut: false };
+        self.by_key.insert(self.next, channel);
         self.next
     }
 
@@ -316,18 +321,25 @@ impl Calls {
             State::Ours if number.bytes().all(|byte| byte.is_ascii_digit()) => {
                 vec![Deed::Deliver { key, message: message.0.to_vec() }]
             }
-            State::Unknown { told, .. } if number == ASKS => {
-                *told = Some((now, whose(message, &tag) == Whose::Nobodys));
+            State::Unknown { .. } if number == ASKS => {
+                let call = call_of(message);
+                // A call of ours that is over can't be this session, whose start was not heard.
+                let is_over = parts(&format!("{call}:"))
+                    .is_some_and(|id| id.server == self.server && id.key != key && !self.by_key.contains_key(&id.key));
+                let is_new = is_over || Whose::read(&call, &tag) == Whose::Nobodys;
+                if let Some(Channel { state: State::Unknown { told, .. }, .. }) = self.by_key.get_mut(&key) {
+                    *told = Some((now, is_new));
+                }
                 Vec::new()
             }
             State::Ending { asks: true, status } if number == ASKS => {
                 let status = *status;
-                if matches!(whose(message, &tag), Whose::Own | Whose::Nobodys) {
+                if matches!(Whose::read(&call_of(message), &tag), Whose::Own | Whose::Nobodys) {
                     return self.end(key, status);
                 }
                 // It has ended, and this is the channel's next session.
                 self.remove(key);
-                Vec::new()
+                vec![Deed::List]
             }
             _ => Vec::new(),
         }
@@ -350,8 +362,9 @@ impl Calls {
             return Vec::new();
         }
         if left {
-            self.enter(key, State::Ending { asks: false, status: Status::Lost });
-            return Vec::new();
+            let asks = self.by_key.get(&key).is_some_and(|channel| channel.was_cut);
+            self.enter(key, State::Ending { asks, status: Status::Lost });
+            return if asks { vec![self.ask(key)] } else { Vec::new() };
         }
         self.end(key, Status::Lost)
     }
@@ -380,6 +393,7 @@ impl Calls {
         self.servers.clear();
         let mut asked = Vec::new();
         for (key, channel) in &mut self.by_key {
+            channel.was_cut = true;
             match &mut channel.state {
                 State::Ours => {}
                 State::Ending { asks, .. } => {
@@ -508,6 +522,7 @@ mod tests {
             Deed::Deliver { .. } => "deliver".to_owned(),
             Deed::End { .. } => "end".to_owned(),
             Deed::Orphan { .. } => "orphan".to_owned(),
+            Deed::List => "list".to_owned(),
         };
         deeds.into_iter().map(describe).collect()
     }
@@ -679,13 +694,39 @@ mod tests {
             assert_eq!(server.is_cut_off(), [WHOSE]);
             assert_eq!(server.calls.own(), 1);
             let deeds = server.runs("us:1:whose", told);
-            assert_eq!(deeds, if ends { ending("LOST", 1) } else { Vec::new() }, "{told}");
+            assert_eq!(deeds, if ends { ending("LOST", 1) } else { vec!["list".to_owned()] }, "{told}");
             assert_eq!(server.calls.own(), 0);
         }
         let mut server = Server::playing();
         server.calls.over(1, true);
         assert!(server.waits(5000).is_empty(), "it has told Asterisk itself");
         assert!(server.ends().is_empty());
+        // The end of its session may not have been heard.
+        let mut server = Server::playing();
+        assert!(server.is_cut_off().is_empty(), "it asks itself");
+        assert_eq!(described(server.calls.over(1, true)), [WHOSE]);
+        assert_eq!(server.runs("us:1:whose", LEFT_BEHIND), ["list"]);
+        server.calls.found("c", b"Event: AsyncAGIStart\r\n\r\n");
+        assert_eq!(server.waits(200), [WHOSE]);
+    }
+
+    #[test]
+    fn a_session_that_bears_the_mark_of_a_call_of_ours_that_is_over_is_a_new_one() {
+        for (ended, claims) in [(true, "begin"), (false, "orphan")] {
+            let mut server = Server::playing();
+            if ended {
+                server.calls.over(1, true);
+                server.ends();
+            } else {
+                server.calls = Calls::new("us, begun again".to_owned());
+            }
+            server.calls.found("c", b"Event: AsyncAGIStart\r\n\r\n");
+            assert_eq!(server.waits(200), [WHOSE]);
+            let id = if ended { "us:2" } else { "us, begun again:1" };
+            server.runs(&format!("{id}:whose"), OURS);
+            assert_eq!(server.waits(1600), ["0: NOOP"]);
+            assert!(server.runs(&format!("{id}:0"), NOBODYS).contains(&claims.to_owned()), "{ended}");
+        }
     }
 
     #[test]
