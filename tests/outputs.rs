@@ -1,12 +1,13 @@
 //! The program's outputs: closed pipes, logs that cannot be written, panics.
 
+use crate::support::asterisk::free_address;
 use crate::support::process::{Ended, Folder, Process, agi_rhai};
 use crate::support::server::{Peer, Server, environment, wait_until};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -250,7 +251,7 @@ fn a_panic_with_an_unread_log_delays_nothing() {
     let folder = Folder::new();
     folder.file("scripts/panics.rhai", PANICS);
     folder.file("scripts/well.rhai", "verbose(\"well\");");
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_address();
     let mut command = agi_rhai(["serve", "--listen", &free.to_string(), "--drain", "0"]);
     command.args(["--scripts".as_ref(), folder.path("scripts").as_os_str()]);
     command.args(["--control".as_ref(), folder.path("control.sock").as_os_str()]);

@@ -1,6 +1,7 @@
 //! Operating the server: signals, systemd, `agi-rhai calls`, HTTP pages, addresses.
 
 use super::scripts;
+use crate::support::asterisk::free_address;
 use crate::support::process::{Folder, agi_rhai, clear_environment, program};
 use crate::support::server::{PATIENCE, Peer, Played, Server, environment, reply, wait_until};
 use rustix::process::Signal;
@@ -216,7 +217,7 @@ fn many_calls_end_together() {
 #[test]
 fn an_unread_log_delays_no_call() {
     let folder = scripts([("a.rhai", "for i in 0..20 { print(`${i}`); noop(); }")]);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_address();
     let mut command = agi_rhai(["serve", "--log-level", "debug", "--listen", &free.to_string(), "--drain", "0"]);
     command.args(["--scripts".as_ref(), folder.path("scripts").as_os_str()]);
     command.args(["--control".as_ref(), folder.path("control.sock").as_os_str()]);
@@ -662,7 +663,7 @@ fn socket_activation_by_systemd_works() {
         return;
     }
     let folder = scripts([("a.rhai", "verbose(1);")]);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_address();
     let mut command = Command::new("systemd-socket-activate");
     command.arg(format!("--listen={free}")).arg(program());
     command.args(["serve", "--scripts", folder.path("scripts").to_str().unwrap(), "--metrics", "127.0.0.1:0"]);

@@ -4,6 +4,7 @@
 
 use super::backend::{Backend, read_request, response};
 use super::{Answer, ask, services};
+use crate::support::asterisk::free_address;
 use crate::support::process::Folder;
 use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -241,7 +242,7 @@ fn an_answer_that_breaks_off_is_unavailable() {
 
 #[test]
 fn a_server_that_is_not_there_is_unavailable() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     let words = ["GET a of `api`", &format!("nothing listens at {address}")];
     ask(&at(address, ""), r#"http_get("api", "a")"#).fails("unavailable", &words, LATE);
     let words = ["the name in nowhere.invalid:80 isn't found"];

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -1141,11 +1141,23 @@ pub fn can_set_name_server() -> Result<(), String> {
     }
 }
 
-/// Returns a port that is free now. If another process takes it before Asterisk does, Asterisk doesn't start and says
-/// so.
+/// Returns an address of this machine on which nobody listens.
+pub fn free_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, free_port()).into()
+}
+
+/// Returns a port on which nobody listens. No connection gets it either, so that it is still free when what listens
+/// there is started again.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no free port on 127.0.0.1");
-    listener.local_addr().expect("a bound listener has an address").port()
+    // The system gives connections ports from 32768 on.
+    const PORTS: std::ops::Range<u32> = 10_000..32_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let ports = PORTS.end - PORTS.start;
+    (0..ports)
+        .map(|_| (process::id() * 97 + TAKEN.fetch_add(1, Ordering::Relaxed)) % ports + PORTS.start)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("no free port on 127.0.0.1")
 }
 
 /// Links the package's own prompts and its command reference (quoted by 520) from where this build keeps them.

@@ -349,7 +349,12 @@ pub fn start_mariadb_with(options: Vec<String>) -> Result<Database, String> {
     let data = folder.path("data");
     fs::create_dir(&data).expect("a folder of our own");
     give(&data, "mysql");
+    // One that starts deletes what it takes for temporary files that were left behind.
+    let temporary = folder.path("tmp");
+    fs::create_dir(&temporary).expect("a folder of our own");
+    give(&temporary, "mysql");
     let mut init = as_user("mysql", &install);
+    init.env("TMPDIR", &temporary);
     init.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
     run(init.arg(format!("--datadir={}", data.display())));
     let socket = data.join("socket");
@@ -357,6 +362,7 @@ pub fn start_mariadb_with(options: Vec<String>) -> Result<Database, String> {
     let backend = Backend::start(folder, move |folder, port| {
         let mut command = as_user("mysql", &server);
         command.arg("--no-defaults").arg(format!("--datadir={}", folder.join("data").display()));
+        command.arg(format!("--tmpdir={}", folder.join("tmp").display()));
         command.args([&format!("--port={port}"), "--bind-address=127.0.0.1", "--skip-name-resolve"]);
         command.arg(format!("--socket={}", of_server.display()));
         command.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--skip-log-bin"]);

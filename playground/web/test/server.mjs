@@ -14,13 +14,19 @@ const dist = new URL("../dist/", import.meta.url).pathname;
 const built = ["x86_64-unknown-linux-gnu/debug", "debug"].map((place) => join(target, place, "agi-rhai"));
 export const program = process.env.AGI_RHAI ?? built.find((path) => existsSync(path));
 
-/** Returns a port that is free now. */
+/** Returns a port that is free now. No connection gets it either, so that it is still free when a server comes back. */
 async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const server = createServer();
+    const isFree = await new Promise((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 /** Starts a program, and waits for what it says. */
