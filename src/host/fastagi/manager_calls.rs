@@ -356,17 +356,16 @@ impl Calls {
         self.vanished(id.key).into_iter().collect()
     }
 
-    /// Handles the end of a call on our side.
+    /// Handles the end of a call on our side, which may have told Asterisk to go on.
     pub fn over(&mut self, key: u64, left: bool) -> Vec<Deed> {
-        if !self.by_key.contains_key(&key) {
-            return Vec::new();
+        let Some(channel) = self.by_key.get(&key) else { return Vec::new() };
+        // Its session may have ended unheard, and another one be there, ours or another server's.
+        let asks = channel.was_cut;
+        if !left && !asks {
+            return self.end(key, Status::Lost);
         }
-        if left {
-            let asks = self.by_key.get(&key).is_some_and(|channel| channel.was_cut);
-            self.enter(key, State::Ending { asks, status: Status::Lost });
-            return if asks { vec![self.ask(key)] } else { Vec::new() };
-        }
-        self.end(key, Status::Lost)
+        self.enter(key, State::Ending { asks, status: Status::Lost });
+        if asks { vec![self.ask(key)] } else { Vec::new() }
     }
 
     /// Has the dialplan of a call go on for which there is no room.
@@ -702,12 +701,17 @@ mod tests {
         assert!(server.waits(5000).is_empty(), "it has told Asterisk itself");
         assert!(server.ends().is_empty());
         // The end of its session may not have been heard.
-        let mut server = Server::playing();
-        assert!(server.is_cut_off().is_empty(), "it asks itself");
-        assert_eq!(described(server.calls.over(1, true)), [WHOSE]);
-        assert_eq!(server.runs("us:1:whose", LEFT_BEHIND), ["list"]);
-        server.calls.found("c", b"Event: AsyncAGIStart\r\n\r\n");
-        assert_eq!(server.waits(200), [WHOSE]);
+        for left in [true, false] {
+            for (told, ends) in [(LEFT_BEHIND, false), (THEIRS, false), (OURS, true)] {
+                let mut server = Server::playing();
+                assert!(server.is_cut_off().is_empty(), "it asks itself");
+                assert_eq!(described(server.calls.over(1, left)), [WHOSE]);
+                let deeds = server.runs("us:1:whose", told);
+                assert_eq!(deeds, if ends { ending("LOST", 1) } else { vec!["list".to_owned()] }, "{told}");
+                server.calls.found("c", b"Event: AsyncAGIStart\r\n\r\n");
+                assert_eq!(server.waits(200), if ends { vec![] } else { vec![WHOSE.to_owned()] });
+            }
+        }
     }
 
     #[test]
