@@ -206,7 +206,7 @@ const ENDED_IN: [(&str, &str, bool); 17] = [
     ("GET OPTION", r#"get_option("demo-congrats", "1", 20000)"#, true),
     // Sleeping and computing.
     ("NOOP", "sleep(20)", true),
-    ("NOOP", "loop { let n = 0; while n < 20000 { n += 1; } noop(); }", true),
+    ("NOOP", "loop { let n = 0; while n < 200000 { n += 1; } noop(); }", true),
     ("NOOP", r#"noop(); let n = 0; while n < 100000000 { n += 1; }"#, true),
     ("SAY DIGITS", r#"say_digits("1234567890")"#, false),
     ("SAY NUMBER", "say_number(777777)", false),
