@@ -625,8 +625,14 @@ fn a_redacted_recording_holds_nothing_that_was_said() {
     for redact in [false, true] {
         let (_folder, file) = recorded(script, typed, redact);
         let text = fs::read_to_string(&file).unwrap();
-        // Times may have these digits in them.
-        assert!(!text.contains("4711") && !text.contains("711\"") && !text.contains("=711"), "{text}");
+        // Times, the seed and the script may have these digits in them.
+        let mut lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for line in &mut lines {
+            let others = |name: &str| !["at", "started", "seed", "version", "script"].contains(&name);
+            line.as_object_mut().unwrap().retain(|name, _| others(name));
+        }
+        let text = serde_json::Value::from(lines).to_string();
+        assert!(!text.contains("4711") && !text.contains("711"), "{text}");
     }
 }
 

@@ -286,7 +286,8 @@ fn a_redacted_recording_says_so_in_the_list() {
     wait_until("it is written", || !recordings(&server).1.is_empty());
     let (_, listed) = recordings(&server);
     assert_eq!(listed[0]["redacted"], true, "{listed:?}");
-    for who in ["caller", "name", "extension", "channel"] {
-        assert!(!listed[0][who].as_str().unwrap().contains("201"), "{listed:?}");
-    }
+    // Names of files and times may have these digits in them.
+    let told = listed[0].as_object().unwrap().iter().filter(|(name, _)| !["file", "script"].contains(&name.as_str()));
+    let told: Vec<&str> = told.filter_map(|(_, value)| value.as_str()).collect();
+    assert!(told.len() >= 5 && !told.iter().any(|text| text.contains("201")), "{listed:?}");
 }
