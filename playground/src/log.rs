@@ -14,8 +14,6 @@ pub struct LogLine {
     /// Where the script printed it; empty and 0 if the host did.
     pub script: String,
     pub line: u64,
-    /// Whether it reports a fault, which the call has as its own.
-    is_fault: bool,
     /// The further fields of a warning.
     others: String,
 }
@@ -41,7 +39,6 @@ impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "message" => self.text = format!("{value:?}"),
-            "report" => self.is_fault = true,
             name => {
                 let _ = write!(self.others, " {name}={value:?}");
             }
@@ -51,7 +48,9 @@ impl Visit for LogLine {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == PRINT_TARGET || (*metadata.level() <= Level::WARN && metadata.is_event())
+        // The call has its faults itself.
+        let is_fault = *metadata.level() == Level::ERROR && metadata.fields().field("report").is_some();
+        metadata.target() == PRINT_TARGET || (*metadata.level() <= Level::WARN && metadata.is_event() && !is_fault)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -72,9 +71,7 @@ impl Subscriber for Log {
         if line.is_warning {
             line.text.push_str(&line.others);
         }
-        if !line.is_fault {
-            (self.0)(line);
-        }
+        (self.0)(line);
     }
 
     fn enter(&self, _: &span::Id) {}
