@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
@@ -990,11 +990,18 @@ pub struct Ami {
 
 impl Ami {
     fn login(port: u16, secret: &str) -> io::Result<Ami> {
+        // Asterisk's queue of connections holds ten (`ast_tcptls_server_start`). When it overflows, the system may drop
+        // one that this end takes for established, and that never hears anything.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut greeting = Vec::new();
+        stream.set_read_timeout(Some(PATIENCE))?;
         reader.read_until(b'\n', &mut greeting)?;
+        stream.set_read_timeout(None)?;
+        drop(one);
         let (sender, incoming) = mpsc::channel();
         thread::spawn(move || {
             while let Some(message) = read_message(&mut reader) {
