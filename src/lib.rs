@@ -117,6 +117,7 @@ pub mod internals {
         may_be_named,
     };
     pub use crate::tools::testing::vocabulary::VOCABULARY;
+    pub use crate::tools::testing::words::NO_SQL;
     pub use crate::transport::recorded::Recorded;
     pub use crate::world::SERVICES;
 

@@ -7,6 +7,7 @@ use crate::files::Files;
 use crate::services::Services;
 use agi_rhai::Host;
 use agi_rhai::command::Value;
+use agi_rhai::internals::NO_SQL;
 use agi_rhai::script::LoadError;
 use agi_rhai::tools::testing::{LastCall, Report, Suite, TestRunner};
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,8 @@ fn result(test: Test, report: Report) -> TestResult {
     let failure = report.failure.as_deref().map(|failure| {
         json!({
             "message": failure.message,
+            // It fails here, and elsewhere may not.
+            "lacks_sql": failure.message.contains(NO_SQL),
             "in_test": fault::object(failure.in_test()),
             "of_script": failure.of_script().map(fault::object),
             "position": failure.position().map(fault::object),

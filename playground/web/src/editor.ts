@@ -84,6 +84,8 @@ export class Editor {
   readonly view: EditorView;
   #name = "";
   readonly #states = new Map<string, EditorState>();
+  /** With which marks a file has been shown last. */
+  readonly #marked = new Map<string, Map<string, LineMarks>>();
   readonly #page: Page;
   readonly #ask: Ask;
   readonly #assistance: Extension;
@@ -118,9 +120,11 @@ export class Editor {
     if (this.#name !== "") this.#states.set(this.#name, this.view.state);
     this.#name = name;
     const kept = this.#states.get(name);
-    this.view.setState(kept && kept.doc.toString() === text ? kept : this.#state(name, text));
+    const isKept = kept?.doc.toString() === text;
+    this.view.setState(kept && isKept ? kept : this.#state(name, text));
     this.#caret = 0;
-    this.#mark();
+    // Those of a kept file have moved with its text.
+    if (!isKept || this.#marked.get(name) !== this.#marks) this.#mark();
     this.#atCaret();
     this.check();
   }
@@ -133,6 +137,7 @@ export class Editor {
 
   #mark(): void {
     showMarks(this.view, this.#marks.get(this.#name) ?? { ran: [], failures: [] });
+    this.#marked.set(this.#name, this.#marks);
   }
 
   #host() {

@@ -312,6 +312,8 @@ export interface TestCall {
 
 export interface TestFailure {
   message: string;
+  /** Whether it only fails because there is no SQL here. */
+  lacks_sql: boolean;
   in_test: Fault;
   /** The fault of the script, and where the script was. */
   of_script: Fault | null;

@@ -18,9 +18,9 @@ const count = (number: number, word: string) => `${number} ${word}${number === 1
 const keyOf = ({ file, name }: TestName) => `${file}::${name}`;
 const wide = (ms: number) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-/** What came of a test that has no result: the module gave none. */
+/** What came of a test, or of one that has no result: the module gave none. */
 interface Outcome {
-  passed: boolean;
+  state: "passed" | "failed" | "absent";
   message: string;
   length: number;
   failure: TestFailure | null;
@@ -50,36 +50,55 @@ class Lines {
     this.#list,
   );
   #coverage: Ran["coverage"] = [];
+  /** Where tests failed, and where a storm found a problem. */
   #failures: [string, number, string][] = [];
+  #problems: [string, number, string][] = [];
+  /** Whether the text is another one since the tests ran. The marks in the editor move with it. */
+  #isOld = false;
 
   constructor(desk: Desk) {
     this.#desk = desk;
+    desk.on("edited", () => {
+      this.#isOld = true;
+      this.#problems = [];
+      overlay("storm", null);
+    });
   }
 
   ofTests(coverage: Ran["coverage"], failures: [string, number, string][]): void {
     this.#coverage = coverage.filter(([file]) => !file.endsWith(".test.rhai"));
     this.#failures = failures;
+    this.#isOld = false;
+    const layer = new Map<string, number>();
+    for (const [file, lines] of this.#coverage)
+      for (const [line, ran] of lines) layer.set(`${file}:${line}`, ran ? 1 : 0);
+    overlay("tests", layer.size > 0 ? layer : null);
+    this.#mark();
+    this.#draw();
+  }
+
+  ofStorm(problems: Problem[], unreached: [string, number, string][]): void {
+    this.#problems = problems.map(({ fault }) => [fault.script, fault.line ?? 1, fault.message]);
+    const layer = new Map<string, number | string>(unreached.map(([file, line]) => [`${file}:${line}`, 0]));
+    for (const [file, line, message] of this.#problems) layer.set(`${file}:${line}`, message);
+    overlay("storm", layer.size > 0 ? layer : null);
+    this.#mark();
+  }
+
+  /** Marks the lines in the editor. */
+  #mark(): void {
     const marks = new Map<string, LineMarks>();
     const of = (file: string) => {
       const known = marks.get(file) ?? { ran: [], failures: [] };
       marks.set(file, known);
       return known;
     };
-    const layer = new Map<string, number>();
-    for (const [file, lines] of this.#coverage) {
-      of(file).ran = lines;
-      for (const [line, ran] of lines) layer.set(`${file}:${line}`, ran ? 1 : 0);
+    if (!this.#isOld) for (const [file, lines] of this.#coverage) of(file).ran = lines;
+    for (const [file, line, text] of [...(this.#isOld ? [] : this.#failures), ...this.#problems]) {
+      const known = of(file).failures;
+      if (!known.some((failure) => failure[0] === line && failure[1] === text)) known.push([line, text]);
     }
-    for (const [file, line, text] of this.#failures) of(file).failures.push([line, text]);
     this.#desk.mark(marks);
-    overlay("tests", layer.size > 0 ? layer : null);
-    this.#draw();
-  }
-
-  ofStorm(problems: Problem[], unreached: [string, number, string][]): void {
-    const layer = new Map<string, number | string>(unreached.map(([file, line]) => [`${file}:${line}`, 0]));
-    for (const { fault } of problems) layer.set(`${fault.script}:${fault.line ?? 1}`, fault.message);
-    overlay("storm", layer.size > 0 ? layer : null);
   }
 
   #draw(): void {
@@ -244,7 +263,7 @@ class Suite {
         }
         // Of several, it isn't known which one it was.
         if (size === 1) {
-          this.#outcomes.set(keyOf(test), { passed: false, message, length: 0, failure: null, call: null });
+          this.#outcomes.set(keyOf(test), { state: "failed", message, length: 0, failure: null, call: null });
           from++;
           if (from >= this.#tests.length) break;
         }
@@ -277,8 +296,8 @@ class Suite {
       fault.line ?? 1,
       fault.message,
     ]);
-    for (const { failure } of this.#outcomes.values()) {
-      if (!failure) continue;
+    for (const { state, failure } of this.#outcomes.values()) {
+      if (state !== "failed" || !failure) continue;
       const { in_test: test, of_script: script } = failure;
       lines.push([test.script, test.line ?? 1, failure.message]);
       if (script?.line) lines.push([script.script, script.line, script.message]);
@@ -297,17 +316,18 @@ class Suite {
 
   #draw(): void {
     const outcomes = [...this.#outcomes.values()];
-    const failed = outcomes.filter(({ passed }) => !passed).length + this.#faults.length;
-    const passed = outcomes.length - outcomes.filter(({ passed }) => !passed).length;
+    const number = (state: Outcome["state"]) => outcomes.filter((outcome) => outcome.state === state).length;
+    const [failed, passed, absent] = [number("failed") + this.#faults.length, number("passed"), number("absent")];
     const total = this.#tests.length;
     const text = [
       failed > 0 ? `${failed} failed` : "",
-      passed > 0 || failed === 0 ? `${passed} passed` : "",
+      passed > 0 || failed + absent === 0 ? `${passed} passed` : "",
+      absent > 0 ? `${absent} can’t run here` : "",
       this.#isRunning ? `${total - outcomes.length} to run` : wide(this.#took),
     ];
     const isThere = total > 0 || this.#faults.length > 0;
     setText(this.#state, isThere ? text.filter(Boolean).join(", ") : "");
-    this.#state.dataset["worst"] = failed > 0 ? "bad" : "good";
+    this.#state.dataset["worst"] = failed > 0 ? "bad" : passed > 0 ? "good" : "";
     this.#progress.max = Math.max(1, total);
     this.#progress.value = outcomes.length;
     this.#progress.classList.toggle("idle", !this.#isRunning);
@@ -342,6 +362,11 @@ class Suite {
       const fault = this.#faults.find(([name]) => name === file)?.[1];
       const list = el("ul", { "aria-label": `Tests in ${visible(file)}` }, ...tests.map((test) => this.#row(test)));
       const group = el("section", { class: "tests-file", "aria-label": visible(file) }, el("h2", {}, visible(file)));
+      const isAbsent = (test: TestName) => this.#outcomes.get(keyOf(test))?.state === "absent";
+      if (tests.some(isAbsent))
+        group.append(
+          el("p", { class: "quiet" }, "Tests marked with – need SQL, which isn’t here: agi-rhai test runs them."),
+        );
       if (fault) group.append(details(this.#desk, fault.message, fault, null, null, [], fault.rendered, null));
       group.append(list);
       return group;
@@ -350,9 +375,9 @@ class Suite {
 
   #row(test: TestName): HTMLElement {
     const outcome = this.#outcomes.get(keyOf(test));
-    const state = !outcome ? "waits" : outcome.passed ? "passed" : "failed";
-    const sign = { waits: "·", passed: "✓", failed: "✗" }[state];
-    const word = { waits: "not run yet", passed: "passed", failed: "failed" }[state];
+    const state = outcome?.state ?? "waits";
+    const sign = { waits: "·", passed: "✓", failed: "✗", absent: "–" }[state];
+    const word = { waits: "not run yet", passed: "passed", failed: "failed", absent: "can’t run here" }[state];
     const name = el("button", { type: "button", class: "plain" }, visible(test.name.replaceAll("_", " ")));
     name.addEventListener("click", () => this.#desk.goTo(test.file, test.line ?? 1));
     const row = el(
@@ -364,7 +389,7 @@ class Suite {
     );
     if (!outcome) return row;
     const { call, failure } = outcome;
-    if (outcome.passed && call) {
+    if (state === "passed" && call) {
       const open = el(
         "button",
         { type: "button", class: "small line", title: "Opens the call in the timeline" },
@@ -374,7 +399,7 @@ class Suite {
       open.addEventListener("click", () => show(this.#desk, call));
       row.append(open);
     }
-    if (!outcome.passed) {
+    if (state === "failed") {
       const place = failure?.in_test ?? null;
       row.append(
         details(
@@ -394,7 +419,8 @@ class Suite {
 }
 
 function outcome({ passed, failure, length, call }: TestResult): Outcome {
-  return { passed, message: failure?.message ?? "", length, failure, call };
+  const state = passed ? "passed" : failure?.lacks_sql ? "absent" : "failed";
+  return { state, message: failure?.message ?? "", length, failure, call };
 }
 
 function details(
@@ -484,7 +510,6 @@ class StormPart {
     desk.on("edited", () => {
       if (this.#isRunning) this.#stop("stopped by an edit");
       this.element.classList.toggle("stale", this.#list.children.length > 0);
-      this.#lines.ofStorm([], []);
     });
   }
 

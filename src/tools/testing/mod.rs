@@ -35,7 +35,7 @@ mod test_call;
 mod test_services;
 pub(crate) mod vocabulary;
 mod watched;
-mod words;
+pub(crate) mod words;
 
 pub use answer_lines::{answer_lines, expectation_lines};
 #[doc(hidden)]

@@ -18,6 +18,7 @@ pub(super) use hearing::{heard, next_digits, next_number, next_prompt, wait_for,
 pub(super) use looking::{database, ending, executed, log, seconds, variable};
 pub(super) use place_call::{keep_functions, place_call};
 pub(super) use saying::{expect_said, expect_spoken};
+pub use services::NO_SQL;
 pub(super) use services::{
     answer_http, answer_program, answer_sql, ask_store, expect_call_out, expect_http, expect_job, expect_mail,
     expect_sql_value, run_jobs, service_is_down, service_is_slow, set_up_sql,

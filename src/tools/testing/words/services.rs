@@ -80,10 +80,12 @@ pub fn answer_sql(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     Ok(Dynamic::UNIT)
 }
 
+/// What `set_up_sql` says where SQL isn't built in, as in a browser.
+pub const NO_SQL: &str = "set_up_sql: there is no SQL here; `answer_sql` answers the script instead";
+
 pub fn set_up_sql(test: &Arc<Test>, args: &mut Args<'_, '_>) -> WordResult {
     if cfg!(not(feature = "sql")) {
-        let lacking = "set_up_sql: there is no SQL here; `answer_sql` answers the script instead";
-        return Err(WordError::Misuse(lacking.to_owned()));
+        return Err(WordError::Misuse(NO_SQL.to_owned()));
     }
     let (service, statements) = (args.word(0)?, args.text(1)?);
     let known = test.services.state().databases.get(&service).cloned();
