@@ -1,6 +1,7 @@
 //! Stand-ins for servers that understand: a good one of each protocol.
 
 use crate::http::backend::{read_request, response};
+use crate::support::asterisk::free_address;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -25,8 +26,9 @@ pub struct StandIn {
 impl StandIn {
     /// Starts a server. Without a way to be bad, it isn't there until it is well.
     pub fn start(good: Serves, bad: Option<Serves>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        // One that no connection gets meanwhile, if it isn't there yet.
+        let address = free_address();
+        let listener = TcpListener::bind(address).unwrap();
         let mut stand_in = Self { address, is_well: Arc::default(), asked: Arc::default(), good, listens: false };
         if let Some(bad) = bad {
             stand_in.listen(listener, bad);
