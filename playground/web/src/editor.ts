@@ -119,12 +119,12 @@ export class Editor {
   show(name: string, text: string): void {
     if (this.#name !== "") this.#states.set(this.#name, this.view.state);
     this.#name = name;
-    const kept = this.#states.get(name);
-    const isKept = kept?.doc.toString() === text;
-    this.view.setState(kept && isKept ? kept : this.#state(name, text));
+    const state = this.#states.get(name);
+    const kept = state?.doc.toString() === text ? state : undefined;
+    this.view.setState(kept ?? this.#state(name, text));
     this.#caret = 0;
     // Those of a kept file have moved with its text.
-    if (!isKept || this.#marked.get(name) !== this.#marks) this.#mark();
+    if (!kept || this.#marked.get(name) !== this.#marks) this.#mark();
     this.#atCaret();
     this.check();
   }

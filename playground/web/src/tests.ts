@@ -18,7 +18,7 @@ const count = (number: number, word: string) => `${number} ${word}${number === 1
 const keyOf = ({ file, name }: TestName) => `${file}::${name}`;
 const wide = (ms: number) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-/** What came of a test, or of one that has no result: the module gave none. */
+/** What came of a test, also if the module gave no result. */
 interface Outcome {
   state: "passed" | "failed" | "absent";
   message: string;
@@ -60,7 +60,7 @@ class Lines {
     this.#desk = desk;
     desk.on("edited", () => {
       this.#isOld = true;
-      this.#problems = [];
+      [this.#failures, this.#problems] = [[], []];
       overlay("storm", null);
     });
   }
@@ -94,7 +94,7 @@ class Lines {
       return known;
     };
     if (!this.#isOld) for (const [file, lines] of this.#coverage) of(file).ran = lines;
-    for (const [file, line, text] of [...(this.#isOld ? [] : this.#failures), ...this.#problems]) {
+    for (const [file, line, text] of [...this.#failures, ...this.#problems]) {
       const known = of(file).failures;
       if (!known.some((failure) => failure[0] === line && failure[1] === text)) known.push([line, text]);
     }
